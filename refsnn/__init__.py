@@ -1,0 +1,59 @@
+"""refsnn: a framework-free reference simulator for spiking neural networks.
+
+Names are imported when they are first used, so that `import refsnn` and `refsnn --help` load neither numba nor scipy.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from refsnn import golden as golden
+    from refsnn import policies as policies
+    from refsnn.arithmetic import Float32 as Float32
+    from refsnn.arithmetic import Float64 as Float64
+    from refsnn.conversion import convert as convert
+    from refsnn.conversion import fold_batch_norm as fold_batch_norm
+    from refsnn.drive import Constant as Constant
+    from refsnn.drive import Frames as Frames
+    from refsnn.formats import dump as dump
+    from refsnn.formats import load as load
+    from refsnn.formats import load_data as load_data
+    from refsnn.network import Network as Network
+    from refsnn.network import Node as Node
+    from refsnn.simulator import simulate as simulate
+    from refsnn.source import forward as forward
+    from refsnn.trace import Record as Record
+    from refsnn.verification import verify as verify
+
+_HOME = {
+    "Constant": "refsnn.drive",
+    "Float32": "refsnn.arithmetic",
+    "Float64": "refsnn.arithmetic",
+    "Frames": "refsnn.drive",
+    "Network": "refsnn.network",
+    "Node": "refsnn.network",
+    "Record": "refsnn.trace",
+    "convert": "refsnn.conversion",
+    "dump": "refsnn.formats",
+    "fold_batch_norm": "refsnn.conversion",
+    "forward": "refsnn.source",
+    "load": "refsnn.formats",
+    "load_data": "refsnn.formats",
+    "simulate": "refsnn.simulator",
+    "verify": "refsnn.verification",
+}
+
+__version__ = "0.1.0"
+__all__ = [*sorted(_HOME), "golden", "policies"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        return getattr(import_module(_HOME[name]), name)
+    if name in ("golden", "policies"):
+        return import_module(f"refsnn.{name}")
+    raise AttributeError(f"module 'refsnn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,37 @@
+"""What a number is and how it rounds. An arithmetic is a value; it is handed to the functions that compute."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refsnn.errors import FormatError
+
+
+@dataclass(frozen=True)
+class Float32:
+    """IEEE 754 binary32, round to nearest even; sums in the specified order, no contraction."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(np.float32)
+
+
+@dataclass(frozen=True)
+class Float64:
+    """IEEE 754 binary64, round to nearest even; sums in the specified order, no contraction."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(np.float64)
+
+
+Arithmetic = Float32 | Float64
+
+
+def finite(what: str, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """`values`, or a FormatError that names the first NaN or infinity in them."""
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
+        index = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
+        raise FormatError(f"{what}: {values[index]} at index {list(index)}; every number must be finite")
+    return values

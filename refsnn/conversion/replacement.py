@@ -1,0 +1,36 @@
+"""QCFS activations replaced by IF neurons."""
+
+from refsnn.conversion.folding import fold_batch_norm
+from refsnn.errors import UnsupportedLayerError
+from refsnn.layers import QCFS
+from refsnn.network import Network, Node
+from refsnn.neurons import IF, Firing, Reset
+
+
+def convert(network: Network) -> Network:
+    """The spiking network of a QCFS network; nodes keep their names, BatchNorm nodes are folded away.
+
+    threshold * clip(floor(z / threshold * L + 1/2) / L, 0, 1) becomes an IF neuron with v_threshold = amplitude =
+    threshold, v_init = threshold / 2, reset by subtraction, firing at v >= v_threshold. Under constant current it fires
+    clip(floor(T * z / threshold + 1/2), 0, T) times: the same quantiser, at T = L the same function. The last layer has
+    no neuron: its outputs are summed over the steps. Bu et al., ICLR 2022.
+    """
+    if network.is_spiking:
+        raise UnsupportedLayerError(f"{network.neurons[0]}: network {network.name!r} spikes already; nothing to convert")
+    folded = fold_batch_norm(network)
+    nodes = tuple(Node(n.name, if_neuron(n.layer) if isinstance(n.layer, QCFS) else n.layer, n.inputs) for n in folded.nodes)
+    spiking = Network(network.name, network.input_shape, nodes)
+    if not spiking.is_spiking:
+        raise UnsupportedLayerError(f"network {network.name!r} has no QCFS activation to replace; train it with one")
+    return spiking
+
+
+def if_neuron(activation: QCFS) -> IF:
+    """The IF neuron whose rate is the activation's quantiser."""
+    return IF(
+        v_threshold=activation.threshold,
+        v_init=activation.threshold / 2,
+        reset=Reset.SUBTRACT,
+        firing=Firing.AT_THRESHOLD,
+        amplitude=activation.threshold,
+    )

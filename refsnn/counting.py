@@ -1,0 +1,90 @@
+"""From what a node received to how much work that was: integers, exact at borders, strides and groups."""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from refsnn.layers import AvgPool2d, Conv2d, Layer, Linear, Shape, kind_of
+from refsnn.network import Network, Node
+from refsnn.trace import IntArray, NodeActivity
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Signal:
+    """What a node gives: values [S, N, *shape], S = T or, when every step has the same, 1.
+
+    `events` counts the spikes behind each value, or is None for values that spikes did not make.
+    """
+
+    values: Array
+    events: Array | None
+
+
+def node_activity(network: Network, node: Node, inputs: tuple[Signal, ...], output: Signal, *, steps: int,
+                  updates_per_step: int = 1) -> NodeActivity:  # fmt: skip
+    """The work of one node over `steps` steps."""
+    shape = network.shapes[node.inputs[0]]
+    kind = kind_of(node.layer)
+    received = [_received(signal) for signal in inputs]
+    n_samples = inputs[0].values.shape[1]
+
+    def per_step(counts: Array) -> IntArray:
+        return np.ascontiguousarray(np.broadcast_to(counts.astype(np.int64), (steps, n_samples)))
+
+    zero = np.zeros((1, n_samples), np.int64)
+    caused = _connections(received[0], node.layer, shape) if isinstance(node.layer, Linear | Conv2d) else zero
+    from_spikes = inputs[0].events is not None
+    spikes = _total(output.events) if kind == "neuron" and output.events is not None else zero
+    n_neurons = prod(network.shapes[node.name])
+    return NodeActivity(
+        node=node.name,
+        kind=kind,
+        inputs=node.inputs,
+        n_neurons=n_neurons,
+        n_weights=_n_weights(node.layer),
+        fan_in=node.layer.fan_in if isinstance(node.layer, Linear | Conv2d) else 0,
+        row_length=node.layer.row_length if isinstance(node.layer, Linear | Conv2d) else 0,
+        dense_ops=_dense_ops(node.layer, network, node),
+        events_in=per_step(sum(map(_total, received), start=zero)),
+        synops=per_step(caused if from_spikes else zero),
+        macs=per_step(zero if from_spikes else caused),
+        updates=per_step(zero + (n_neurons * updates_per_step if kind == "neuron" else 0)),
+        spikes_out=per_step(spikes),
+    )
+
+
+def _received(signal: Signal) -> Array:
+    return signal.values != 0 if signal.events is None else signal.events
+
+
+def _total(events: Array) -> IntArray:
+    return events.reshape(*events.shape[:2], -1).sum(-1, dtype=np.int64)
+
+
+def _connections(events: Array, layer: Linear | Conv2d, shape: Shape) -> IntArray:
+    """Sum over inputs of events * fan-out, per step and sample."""
+    fan_out = layer.fan_out(shape)
+    if len(shape) == 3:  # all channels of a pixel have the same fan-out
+        events, fan_out = events.sum(2, dtype=np.int64), fan_out[0]
+    flat: IntArray = events.reshape(*events.shape[:2], -1) @ fan_out.ravel()
+    return flat
+
+
+def _dense_ops(layer: Layer, network: Network, node: Node) -> int:
+    outputs = prod(network.shapes[node.name])
+    match layer:
+        case Linear() | Conv2d():
+            return int(layer.fan_out(network.shapes[node.inputs[0]]).sum())
+        case AvgPool2d():
+            return outputs * prod(layer.kernel)
+    return outputs * len(node.inputs)
+
+
+def _n_weights(layer: Layer) -> int:
+    if isinstance(layer, Linear | Conv2d):
+        return layer.weight.size + (0 if layer.bias is None else layer.bias.size)
+    return 0

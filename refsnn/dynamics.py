@@ -1,0 +1,62 @@
+"""Every neuron equation, once.
+
+Operators only: no literals (a literal inside a compiled float32 loop promotes to float64), no loops, no branches. The
+same function runs on whole arrays in the `naive` kernels and, compiled, on one neuron in the `fast` ones. Which of them
+applies is chosen by the kernels.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba.extending import register_jitable
+
+
+@register_jitable  # type: ignore[misc]
+def integrate(v: Any, current: Any) -> Any:
+    """v[t] = v[t-1] + current[t]."""
+    return v + current
+
+
+@register_jitable  # type: ignore[misc]
+def leak_and_integrate(v: Any, current: Any, decay: Any, gain: Any, v_leak: Any) -> Any:
+    """v[t] = v_leak + decay * (v[t-1] - v_leak) + gain * current[t]."""
+    return v_leak + decay * (v - v_leak) + gain * current
+
+
+@register_jitable  # type: ignore[misc]
+def at_threshold(v: Any, v_threshold: Any) -> Any:
+    """Fires when v >= v_threshold."""
+    return v >= v_threshold
+
+
+@register_jitable  # type: ignore[misc]
+def above_threshold(v: Any, v_threshold: Any) -> Any:
+    """Fires when v > v_threshold."""
+    return v > v_threshold
+
+
+@register_jitable  # type: ignore[misc]
+def subtracted(v: Any, v_threshold: Any) -> Any:
+    """v after a spike, reset by subtraction (soft reset): v - v_threshold."""
+    return v - v_threshold
+
+
+@register_jitable  # type: ignore[misc]
+def quantised_level(z: Any, threshold: Any, levels: Any, half: Any) -> Any:
+    """floor(z / threshold * levels + half): the QCFS level of z before it is clipped to 0..levels.
+
+    Bu et al., ICLR 2022, Eq. 16. Ties round up, unlike round(), which rounds them to even.
+    """
+    return np.floor(z / threshold * levels + half)
+
+
+@register_jitable  # type: ignore[misc]
+def level_value(level: Any, threshold: Any, levels: Any) -> Any:
+    """level / levels * threshold: what a QCFS activation gives for its level."""
+    return level / levels * threshold
+
+
+@register_jitable  # type: ignore[misc]
+def normalised(x: Any, mean: Any, deviation: Any, weight: Any, bias: Any) -> Any:
+    """(x - mean) / deviation * weight + bias, deviation = sqrt(var + eps): BatchNorm at inference."""
+    return (x - mean) / deviation * weight + bias

@@ -1,0 +1,61 @@
+"""Ways to fail. Every message says where, what was found and what would do; `exit_code` is what the command returns."""
+
+from difflib import get_close_matches
+
+
+class RefSNNError(Exception):
+    """Base of everything that is the input's fault, not a bug."""
+
+    exit_code = 2
+
+
+class SpecError(RefSNNError):
+    """A spec file, option or argument says something that has no meaning."""
+
+
+class FormatError(RefSNNError):
+    """A file is missing, damaged, or holds values that no network can have."""
+
+    exit_code = 3
+
+
+class ShapeError(RefSNNError):
+    """Arrays that meet do not fit each other."""
+
+    exit_code = 3
+
+
+class UnsupportedLayerError(RefSNNError):
+    """A layer that cannot be said exactly; it is refused, never approximated."""
+
+    exit_code = 3
+
+
+class CapacityError(RefSNNError):
+    """The chip cannot hold the network."""
+
+    exit_code = 3
+
+
+class VerificationFailed(RefSNNError):
+    """Two things that should be equal are not."""
+
+    exit_code = 1
+
+
+class GoldenError(RefSNNError):
+    """A golden file is missing, stale (recorded for another network or input) or tampered with."""
+
+    exit_code = 4
+
+
+class NothingCompared(RefSNNError):
+    """A comparison over no samples, no steps or no nodes, which must not pass."""
+
+    exit_code = 5
+
+
+def did_you_mean(word: str, known: list[str]) -> str:
+    """'; did you mean 'x'?' or, with nothing near, the list of what is known."""
+    near = get_close_matches(word, known, n=1)
+    return f"; did you mean {near[0]!r}?" if near else f"; known: {', '.join(known)}"

@@ -1,0 +1,27 @@
+"""One failure of one law, in the words of whoever has to find its cause."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """What differs first, and where; steps count from 1, samples and indices from 0."""
+
+    law: str  # what should have held
+    node: str
+    step: int | None  # None where the law speaks of the whole run
+    sample: int | None
+    index: tuple[int, ...] | None  # of the neuron within the node's shape
+    expected: Any
+    actual: Any
+    tolerance: float = 0.0
+    cause: str = ""
+
+    def __str__(self) -> str:
+        place = [f"layer {self.node}"]
+        place += [] if self.step is None else [f"step {self.step}"]
+        place += [] if self.sample is None else [f"sample {self.sample}"]
+        place += [] if self.index is None else [f"neuron {list(self.index)}"]
+        cause = f" ({self.cause})" if self.cause else ""
+        return f"{', '.join(place)}: {self.law}: expected {self.expected}, got {self.actual}{cause}"

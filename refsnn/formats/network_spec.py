@@ -1,0 +1,184 @@
+"""Network specs: YAML that names the layers and, for each parameter, a tensor of the weights file or a literal number."""
+
+import json
+from dataclasses import MISSING, fields
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from pydantic import TypeAdapter
+from safetensors.numpy import save
+
+from refsnn import specs
+from refsnn.arithmetic import finite
+from refsnn.errors import FormatError, RefSNNError, SpecError, did_you_mean
+from refsnn.files import write_atomic
+from refsnn.formats.tensors import Tensors, read_tensors
+from refsnn.layers import LAYERS
+from refsnn.network import INPUT, Network, Node
+
+KEYS = ["name", "input", "weights", "nodes"]
+
+
+def load(path: str | Path, *, spec: str | Path | None = None) -> Network:
+    """The network of a spec file; or of a weights file with the spec that names its layers.
+
+    load("net.yaml") reads the weights that the spec names; load("net.safetensors", spec="net.yaml") reads these.
+    Raises SpecError with file, line and column; FormatError for a weights file; ShapeError when they do not fit.
+    """
+    if spec is None and Path(path).suffix not in (".yaml", ".yml"):
+        raise SpecError(f"{path}: a weights file names no layers; give the spec that does: load(weights, spec='net.yaml')")
+    document = specs.read(path if spec is None else spec)
+    data = document.data
+    if not isinstance(data, dict):
+        raise document.error((), "expected a mapping with the keys name, input, nodes")
+    for key in data:
+        if key not in KEYS:
+            raise document.error((key,), f"unknown key{did_you_mean(key, KEYS)}")
+    for key in ("name", "input", "nodes"):
+        if key not in data:
+            raise document.error((), f"missing key {key!r}")
+    if not isinstance(data["name"], str):
+        raise document.error(("name",), f"expected a text, got {data['name']!r}")
+    shape = specs.build(list[specs.Count], document, data["input"], ("input",))
+    tensors, weights = _weights(document, None if spec is None else path)
+    if not isinstance(data["nodes"], list):
+        raise document.error(("nodes",), "expected a list of nodes such as '- {name: fc1, layer: Linear, weight: fc1.weight}'")
+    nodes: list[Node] = []
+    for index, entry in enumerate(data["nodes"]):
+        nodes.append(_node(document, index, entry, tensors, weights, nodes[-1].name if nodes else INPUT))
+    try:
+        return Network(data["name"], tuple(shape), tuple(nodes))
+    except RefSNNError as error:
+        raise type(error)(f"{document.path}: {error}") from error
+
+
+def _weights(document: specs.Document, given: str | Path | None) -> tuple[Tensors, str]:
+    name = document.data.get("weights")
+    if given is None and name is None:
+        return {}, document.path
+    if given is None and not isinstance(name, str):
+        raise document.error(("weights",), f"expected the name of a file beside this one, got {name!r}")
+    path = Path(document.path).parent / str(name) if given is None else Path(given)
+    tensors = read_tensors(path)
+    for key, values in tensors.items():
+        finite(f"{path}: {key}", values)
+    return tensors, str(path)
+
+
+def _node(document: specs.Document, index: int, entry: Any, tensors: Tensors, weights: str, before: str) -> Node:
+    where: specs.Path_ = ("nodes", index)
+    if not isinstance(entry, dict):
+        raise document.error(where, f"expected a node such as {{name: fc1, layer: Linear, ...}}, got {entry!r}")
+    for key in ("name", "layer"):
+        if not isinstance(entry.get(key), str):
+            raise document.error((*where, key), f"expected a text, got {entry.get(key)!r}")
+    kind = LAYERS.get(entry["layer"])
+    if kind is None:
+        raise document.error((*where, "layer"), f"unknown layer {entry['layer']!r}{did_you_mean(entry['layer'], list(LAYERS))}")
+    parameters = {
+        key: _resolved(document, (*where, key), kind, value, tensors, weights)
+        for key, value in entry.items()
+        if key not in ("name", "layer", "inputs")
+    }
+    inputs = specs.build(list[str], document, entry.get("inputs", [before]), (*where, "inputs"))
+    try:
+        layer = specs.build(kind, document, parameters, where)
+    except FormatError as error:
+        raise FormatError(f"{document.path}: {entry['name']}: {error}") from error
+    return Node(entry["name"], layer, tuple(inputs))
+
+
+def _resolved(
+    document: specs.Document, where: specs.Path_, kind: type[Any], value: Any, tensors: Tensors, weights: str
+) -> Any:
+    """The tensor that a text names, where the layer's field takes one; anything else as it is."""
+    if not isinstance(value, str) or where[-1] not in _tensor_fields(kind):
+        return value
+    if value not in tensors:
+        raise document.error(where, f"{weights} has no tensor {value!r}{did_you_mean(value, list(tensors) or ['none'])}")
+    return tensors[value]
+
+
+def _tensor_fields(kind: type[Any]) -> set[str]:
+    """Fields that a tensor's name may fill: those whose schema takes a text that is not one of a list of choices."""
+    properties = TypeAdapter(kind).json_schema()["properties"]
+
+    def takes_text(schema: dict[str, Any]) -> bool:
+        return (schema.get("type") == "string" and "enum" not in schema) or any(map(takes_text, schema.get("anyOf", [])))
+
+    return {name for name, schema in properties.items() if takes_text(schema)}
+
+
+def network_schema() -> dict[str, Any]:
+    """JSON Schema of a network spec, for editors."""
+    nodes = []
+    definitions: dict[str, Any] = {}
+    for name, kind in LAYERS.items():
+        schema = TypeAdapter(kind).json_schema(ref_template="#/$defs/{model}")
+        definitions |= schema.pop("$defs", {})
+        head = {"name": {"type": "string"}, "layer": {"const": name}, "inputs": {"type": "array", "items": {"type": "string"}}}
+        schema["properties"] = head | schema["properties"]
+        schema["required"] = ["name", "layer", *schema.get("required", [])]
+        definitions[name] = schema | {"additionalProperties": False}
+        nodes.append({"$ref": f"#/$defs/{name}"})
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["name", "input", "nodes"],
+        "properties": {
+            "name": {"type": "string"},
+            "input": {"type": "array", "items": {"type": "integer", "minimum": 1}},
+            "weights": {"type": "string"},
+            "nodes": {"type": "array", "items": {"oneOf": nodes}},
+        },
+        "$defs": definitions,
+    }
+
+
+def dump(network: Network, path: str | Path) -> tuple[Path, Path]:
+    """Write the network as spec (`path`, .yaml) and weights (beside it, .safetensors); load() gives it back exactly.
+
+    The same network gives the same bytes. Returns both paths.
+    """
+    target = Path(path)
+    if target.suffix not in (".yaml", ".yml"):
+        raise SpecError(f"{target}: a network is written as a spec and weights beside it; name the spec, '{target.stem}.yaml'")
+    weights = target.with_suffix(".safetensors")
+    tensors: Tensors = {}
+    lines = []
+    for index, node in enumerate(network.nodes):
+        entry: dict[str, Any] = {"name": node.name, "layer": type(node.layer).__name__}
+        if node.inputs != (network.nodes[index - 1].name if index else INPUT,):
+            entry["inputs"] = list(node.inputs)
+        for item in fields(node.layer):
+            value = getattr(node.layer, item.name)
+            if isinstance(value, np.ndarray):
+                tensors[f"{node.name}.{item.name}"] = np.ascontiguousarray(value)
+                value = f"{node.name}.{item.name}"
+            elif item.default is not MISSING and value == _default(item):
+                continue
+            entry[item.name] = _plain(value)
+        lines.append("  - " + yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=10_000).strip())
+    head = yaml.safe_dump(
+        {"name": network.name, "input": list(network.input_shape), "weights": weights.name},
+        default_flow_style=None, sort_keys=False,
+    )  # fmt: skip
+    # one metadata key: with two, their order in the file changes from run to run
+    write_atomic(weights, save(tensors, {"refsnn": json.dumps({"network": network.name, "digest": network.digest})}))
+    write_atomic(target, (head + "nodes:\n" + "\n".join(lines) + "\n").encode())
+    return target, weights
+
+
+def _default(item: Any) -> Any:
+    default = item.default
+    return getattr(default, "default", default)  # pydantic keeps its own wrapper around some defaults
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    return list(value) if isinstance(value, tuple) else value

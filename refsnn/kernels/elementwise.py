@@ -1,0 +1,57 @@
+"""Add, and what has no sums: Flatten, BatchNorm, QCFS."""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from refsnn import dynamics
+from refsnn.layers import QCFS, Add, BatchNorm, Flatten
+
+Array = np.ndarray[Any, Any]
+
+
+def add_naive(layer: Add, *inputs: Array) -> Array:  # noqa: ARG001, all kernels have this signature
+    total = inputs[0]
+    for x in inputs[1:]:
+        total = total + x
+    return total
+
+
+def add_fast(layer: Add, *inputs: Array) -> Array:  # noqa: ARG001
+    total = np.ascontiguousarray(inputs[0]).ravel().copy()
+    for x in inputs[1:]:
+        _accumulate(total, np.ascontiguousarray(x).ravel())
+    return total.reshape(inputs[0].shape)
+
+
+@njit(cache=True, nogil=True)
+def _accumulate(total, x):  # type: ignore[no-untyped-def]
+    for i in range(len(total)):
+        total[i] += x[i]
+
+
+def flatten(layer: Flatten, x: Array) -> Array:  # noqa: ARG001
+    return x.reshape(len(x), -1)
+
+
+def batch_norm(layer: BatchNorm, x: Array) -> Array:
+    shape = (-1, *[1] * (x.ndim - 2))
+    weight, bias, mean, var = (
+        a.astype(x.dtype).reshape(shape) for a in (layer.weight, layer.bias, layer.mean, layer.var)
+    )
+    deviation = np.sqrt(var + x.dtype.type(layer.eps))
+    return dynamics.normalised(x, mean, deviation, weight, bias)  # type: ignore[no-any-return]
+
+
+def qcfs(layer: QCFS, x: Array) -> Array:
+    number = x.dtype.type
+    value = dynamics.level_value(qcfs_level(layer, x), number(layer.threshold), number(layer.levels))
+    return value  # type: ignore[no-any-return]
+
+
+def qcfs_level(layer: QCFS, x: Array) -> Array:
+    """0..levels, as whole numbers in x's dtype."""
+    number = x.dtype.type
+    level = dynamics.quantised_level(x, number(layer.threshold), number(layer.levels), number(0.5))
+    return np.clip(level, number(0), number(layer.levels))

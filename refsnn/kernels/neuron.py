@@ -1,0 +1,84 @@
+"""IF and LIF: charge, fire, reset, for every step; the equations are called, not retyped."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+from refsnn.dynamics import above_threshold, at_threshold, integrate, leak_and_integrate, subtracted
+from refsnn.neurons import IF, LIF, Firing, Reset
+
+Array = np.ndarray[Any, Any]
+
+
+class _Parameters(NamedTuple):
+    """A neuron's constants in the state's dtype, its choices as what a compiled loop can test."""
+
+    v_threshold: Any
+    v_reset: Any
+    decay: Any
+    gain: Any
+    v_leak: Any
+    leaky: bool
+    at_threshold: bool
+    subtracts: bool
+    to_value: bool
+
+
+def _parameters(layer: IF | LIF, dtype: np.dtype[Any]) -> _Parameters:
+    leaky = isinstance(layer, LIF)
+    decay, gain, v_leak = (layer.decay, layer.gain, layer.v_leak) if isinstance(layer, LIF) else (0.0, 0.0, 0.0)
+    numbers = (dtype.type(value) for value in (layer.v_threshold, layer.v_reset, decay, gain, v_leak))
+    return _Parameters(
+        *numbers, leaky, layer.firing is Firing.AT_THRESHOLD,
+        layer.reset is Reset.SUBTRACT, layer.reset is Reset.TO_VALUE,
+    )  # fmt: skip
+
+
+def naive(layer: IF | LIF, current: Array, v: Array, steps: int) -> tuple[Array, Array]:
+    p = _parameters(layer, v.dtype)
+    spikes = np.empty((steps, *v.shape), np.bool_)
+    trace = np.empty((steps, *v.shape), v.dtype)
+    for t in range(steps):
+        x = current[t if len(current) > 1 else 0]
+        charged = leak_and_integrate(v, x, p.decay, p.gain, p.v_leak) if p.leaky else integrate(v, x)
+        fires = at_threshold if p.at_threshold else above_threshold
+        spikes[t] = fires(charged, p.v_threshold)
+        if p.subtracts:
+            after = subtracted(charged, p.v_threshold)
+        else:
+            after = p.v_reset if p.to_value else charged
+        v = np.where(spikes[t], after, charged)
+        trace[t] = v
+    return spikes, trace
+
+
+def fast(layer: IF | LIF, current: Array, v: Array, steps: int) -> tuple[Array, Array]:
+    return _fast(_parameters(layer, v.dtype), np.ascontiguousarray(current), np.ascontiguousarray(v), steps)  # type: ignore[no-any-return]
+
+
+@njit(cache=True, nogil=True)
+def _fast(p, current, v, steps):  # type: ignore[no-untyped-def]
+    spikes = np.empty((steps, v.shape[0], v.shape[1]), np.bool_)
+    trace = np.empty((steps, v.shape[0], v.shape[1]), v.dtype)
+    for t in range(steps):
+        x = current[t if len(current) > 1 else 0]
+        before = v if t == 0 else trace[t - 1]
+        for b in range(v.shape[0]):
+            for m in range(v.shape[1]):
+                if p.leaky:
+                    charged = leak_and_integrate(before[b, m], x[b, m], p.decay, p.gain, p.v_leak)
+                else:
+                    charged = integrate(before[b, m], x[b, m])
+                if p.at_threshold:
+                    fired = at_threshold(charged, p.v_threshold)
+                else:
+                    fired = above_threshold(charged, p.v_threshold)
+                after = charged
+                if fired and p.subtracts:
+                    after = subtracted(charged, p.v_threshold)
+                elif fired and p.to_value:
+                    after = p.v_reset
+                spikes[t, b, m] = fired
+                trace[t, b, m] = after
+    return spikes, trace

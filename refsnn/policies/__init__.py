@@ -1,0 +1,12 @@
+"""When to stop: pure functions of the readout's prefix.
+
+Every policy is a frozen value with `exit_step(readout) -> int64[N]` in 1..T and a `name`. The decision at step t looks
+at steps 1..t only; what has not stopped before step T stops there. Comparisons are strict: a score equal to its
+threshold goes on.
+"""
+
+from refsnn.policies.certainty import Confidence as Confidence
+from refsnn.policies.certainty import Entropy as Entropy
+from refsnn.policies.fixed import Fixed as Fixed
+from refsnn.policies.margin import TopK as TopK
+from refsnn.policies.oracle import Oracle as Oracle

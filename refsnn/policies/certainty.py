@@ -1,0 +1,135 @@
+"""SEENN-I and DT-SNN: stop when the softmax of the readout is certain enough."""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from scipy.special import entr, softmax
+
+from refsnn.errors import SpecError
+from refsnn.policies.readout import (
+    Array,
+    IntArray,
+    accuracy_at,
+    checked,
+    checked_epsilon,
+    checked_labels,
+    first_exceeding,
+)
+
+Accumulate = Literal["sum", "mean"]
+GRID = 200  # thresholds tried by calibrate
+
+
+def probabilities(readout: Array, accumulate: Accumulate, temperature: float) -> Array:
+    """softmax(y / temperature) of y = the summed readout, or its mean over the steps so far: float[T, N, K].
+
+    The papers take the mean, their code the sum, which sharpens with every step; thresholds do not carry over.
+    """
+    steps = np.arange(1, len(readout) + 1).reshape(-1, 1, 1)
+    scaled = readout.astype(np.float64) / (steps if accumulate == "mean" else 1) / temperature
+    return softmax(scaled, axis=-1)  # type: ignore[no-any-return]
+
+
+def confidence(p: Array) -> Array:
+    """max_k p[t, n, k]."""
+    return p.max(-1)  # type: ignore[no-any-return]
+
+
+def certainty(p: Array) -> Array:
+    """1 - H(p) / ln K, with H the entropy over the K classes."""
+    return 1 - entr(p).sum(-1) / np.log(p.shape[-1])  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """Stop at the first step whose largest softmax probability exceeds the threshold.
+
+    Li et al., "SEENN: Towards Temporal Spiking Early-Exit Neural Networks", NeurIPS 2023 (SEENN-I).
+    """
+
+    threshold: float
+    accumulate: Accumulate = "sum"
+    temperature: float = 1.0
+    calibrated_steps: int | None = None  # T of the calibration; a readout of another length is refused
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def name(self) -> str:
+        return "confidence"
+
+    def score(self, readout: Array) -> Array:
+        return confidence(probabilities(readout, self.accumulate, self.temperature))
+
+    def exit_step(self, readout: Array) -> IntArray:
+        return first_exceeding(self.score(checked(readout, "Confidence", self.calibrated_steps)), self.threshold)
+
+    @classmethod
+    def calibrate(cls, readout: Array, labels: Array, *, epsilon: float = 0.01, accumulate: Accumulate = "sum",
+                  temperature: float = 1.0) -> "Confidence":  # fmt: skip
+        """The riskiest threshold that costs at most `epsilon` of accuracy on a calibration split; see _riskiest."""
+        draft = cls(1.0, accumulate, temperature, len(readout))
+        return replace(draft, threshold=_riskiest(draft, readout, labels, epsilon))
+
+
+@dataclass(frozen=True)
+class Entropy:
+    """Stop at the first step where 1 - H/ln K exceeds the threshold.
+
+    Li et al., "Input-Aware Dynamic Timestep Spiking Neural Networks for Efficient In-Memory Computing" (DT-SNN), DAC 2023.
+    """
+
+    threshold: float
+    accumulate: Accumulate = "sum"
+    temperature: float = 1.0
+    calibrated_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        _check(self)
+
+    @property
+    def name(self) -> str:
+        return "entropy"
+
+    def score(self, readout: Array) -> Array:
+        return certainty(probabilities(readout, self.accumulate, self.temperature))
+
+    def exit_step(self, readout: Array) -> IntArray:
+        return first_exceeding(self.score(checked(readout, "Entropy", self.calibrated_steps)), self.threshold)
+
+    @classmethod
+    def calibrate(cls, readout: Array, labels: Array, *, epsilon: float = 0.01, accumulate: Accumulate = "sum",
+                  temperature: float = 1.0) -> "Entropy":  # fmt: skip
+        """The riskiest threshold that costs at most `epsilon` of accuracy on a calibration split; see _riskiest."""
+        draft = cls(1.0, accumulate, temperature, len(readout))
+        return replace(draft, threshold=_riskiest(draft, readout, labels, epsilon))
+
+
+def _check(policy: Confidence | Entropy) -> None:
+    name = type(policy).__name__
+    if policy.accumulate not in ("sum", "mean"):
+        raise SpecError(f"{name}: accumulate is {policy.accumulate!r}; it is 'sum' or 'mean'")
+    if not policy.temperature > 0:
+        raise SpecError(f"{name}: temperature is {policy.temperature!r}; it has to be above 0")
+    if np.isnan(policy.threshold):
+        raise SpecError(f"{name}: threshold is NaN; scores lie between 0 and 1")
+
+
+def _riskiest(policy: Confidence | Entropy, readout: Array, labels: Array, epsilon: float) -> float:
+    """Thresholds are tried from safe to risky; the last one before the first that loses more than `epsilon` of the
+    accuracy at T is taken. They are quantiles of the scores that occur. An estimate, not a guarantee.
+    """
+    name = type(policy).__name__
+    readout = checked(readout, name)
+    labels = checked_labels(labels, readout, name)
+    checked_epsilon(epsilon, name)
+    score = policy.score(readout)
+    allowed = accuracy_at(readout, labels, np.full(len(labels), len(readout))) - epsilon
+    chosen = 1.0  # no score exceeds it
+    for threshold in np.quantile(score[:-1], np.linspace(1, 0, GRID)) if len(score) > 1 else ():
+        if accuracy_at(readout, labels, first_exceeding(score, threshold)) < allowed:
+            break
+        chosen = float(threshold)
+    return chosen

@@ -1,0 +1,204 @@
+"""The run: schedules over the network's nodes, chunk by chunk of samples."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from refsnn.arithmetic import Arithmetic, Float32
+from refsnn.counting import Signal, node_activity
+from refsnn.drive import Drive, as_drive
+from refsnn.errors import SpecError, UnsupportedLayerError, did_you_mean
+from refsnn.dynamics import integrate
+from refsnn.kernels import kernel
+from refsnn.kernels.pool import window_sum
+from refsnn.layers import Add, AvgPool2d, Flatten, Layer, kind_of
+from refsnn.network import INPUT, Network, Node
+from refsnn.neurons import IF, LIF, Reset
+from refsnn.trace import Activity, NodeActivity, Record, Trace
+
+Array = np.ndarray[Any, Any]
+Progress = Callable[[int, int], None]  # samples done, samples in all
+SCHEDULES = ("lockstep", "integrate_then_fire")
+CHUNK_BYTES = 128 << 20  # what the largest arrays of a chunk of samples may take together
+
+
+def simulate(
+    network: Network,
+    x: Array | Drive,
+    *,
+    steps: int,
+    arithmetic: Arithmetic = Float32(),
+    backend: str = "fast",
+    schedule: str = "lockstep",
+    record: Record = Record(),
+    progress: Progress = lambda done, total: None,
+) -> Trace:
+    """What the spiking network does in `steps` steps.
+
+    x: [N, *input_shape] is constant current, the same at every step; or a drive object.
+    backend: "fast" (compiled) or "naive"; the same bits.
+    schedule: "lockstep": a spike reaches the next layer in the step it was fired in.
+        "integrate_then_fire": every layer takes in all T steps of its input silently, then fires for T steps from the
+        sum: n = clip(floor((v_init + sum of currents) / v_threshold), 0, T). Equal to the quantiser of the source
+        network, at the price of (spiking layers + 1) * T steps until the answer. IF with reset by subtraction only.
+    Raises ShapeError, UnsupportedLayerError, SpecError; NothingCompared for no samples.
+    """
+    _check(network, steps, schedule, record)
+    drive = as_drive(x, network.input_shape)
+    chunk = _chunk_size(network, steps, arithmetic)
+    parts = []
+    for start in range(0, drive.n_samples, chunk):
+        part = slice(start, min(start + chunk, drive.n_samples))
+        parts.append(_run(network, drive.inputs(steps, part).astype(arithmetic.dtype), steps, backend, schedule, record))
+        progress(part.stop, drive.n_samples)
+    depth = len(network.neurons)
+    activity = Activity(
+        tuple(_joined(nodes) for nodes in zip(*(part.activity for part in parts), strict=True)),
+        np.full(drive.n_samples, steps, np.int64),
+        steps,
+    )
+    return Trace(
+        network=network.name,
+        network_digest=network.digest,
+        input_digest=drive.digest,
+        arithmetic=type(arithmetic).__name__,
+        schedule=schedule,
+        steps=steps,
+        latency_steps=steps if schedule == "lockstep" else (depth + 1) * steps,
+        readout=np.concatenate([part.readout for part in parts], axis=1),
+        counts=_concatenated([part.counts for part in parts], 0),
+        residual=_concatenated([part.residual for part in parts], 0),
+        activity=activity,
+        spikes=_concatenated([part.spikes for part in parts], 1),
+        v=_concatenated([part.v for part in parts], 1),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """The results for one chunk of samples."""
+
+    readout: Array
+    counts: dict[str, Array]
+    residual: dict[str, Array]
+    spikes: dict[str, Array]
+    v: dict[str, Array]
+    activity: list[NodeActivity]
+
+
+def _run(network: Network, inputs: Array, steps: int, backend: str, schedule: str, record: Record) -> _Part:
+    """All nodes in order, each for all steps at once: without cycles that is the same as step by step."""
+    signals = {INPUT: Signal(inputs, None)}
+    part = _Part(np.empty(0), {}, {}, {}, {}, [])
+    for position, node in enumerate(network.nodes):
+        sources = tuple(signals[name] for name in node.inputs)
+        if isinstance(node.layer, IF | LIF):
+            spikes, v = _fire(node.layer, sources[0].values, steps, backend, schedule)
+            part.counts[node.name] = spikes.sum(0, dtype=np.int64)
+            part.residual[node.name] = v[-1]
+            if node.name in record.spikes:
+                part.spikes[node.name] = spikes
+            if node.name in record.v:
+                part.v[node.name] = v
+            amplitude, silence = inputs.dtype.type(node.layer.amplitude), inputs.dtype.type(0)
+            signals[node.name] = Signal(np.where(spikes, amplitude, silence), spikes)
+        else:
+            signals[node.name] = layer_output(node.layer, sources, backend)
+        part.activity.append(
+            node_activity(network, node, sources, signals[node.name], steps=steps,
+                          updates_per_step=1 if schedule == "lockstep" else 2)
+        )  # fmt: skip
+        later = {name for following in network.nodes[position + 1 :] for name in following.inputs}
+        for name in set(signals) - later - {network.nodes[-1].name}:
+            del signals[name]
+    last = signals[network.nodes[-1].name].values
+    flat = np.broadcast_to(last, (steps, *last.shape[1:])).reshape(steps, last.shape[1], -1)
+    # accumulate, not cumsum of anything reordered: summed step after step
+    return _Part(np.add.accumulate(flat, axis=0), part.counts, part.residual, part.spikes, part.v, part.activity)
+
+
+def layer_output(layer: Layer, sources: tuple[Signal, ...], backend: str) -> Signal:
+    """What a layer without state gives for every step of its inputs."""
+    length = max(len(source.values) for source in sources)
+    n_samples = sources[0].values.shape[1]
+
+    def every_step(array: Array) -> Array:
+        return np.broadcast_to(array, (length, *array.shape[1:])).reshape(length * n_samples, *array.shape[2:])
+
+    values = kernel(layer, backend)(layer, *(every_step(source.values) for source in sources))
+    trains = [source.events for source in sources]
+    spikes = [every_step(train) for train in trains if train is not None]
+    events = _passed_on(layer, spikes) if len(spikes) == len(trains) else None
+    return Signal(
+        values.reshape(length, n_samples, *values.shape[1:]),
+        None if events is None else events.reshape(length, n_samples, *events.shape[1:]),
+    )
+
+
+def _passed_on(layer: Layer, spikes: list[Array]) -> Array | None:
+    """How many spikes stand behind each output of a layer that hands spikes on; None for a layer that does not."""
+    match layer:
+        case AvgPool2d():
+            return window_sum(layer, spikes[0].astype(np.int32))
+        case Flatten():
+            return spikes[0].reshape(len(spikes[0]), -1)
+        case Add():
+            return sum((train.astype(np.int32) for train in spikes[1:]), start=spikes[0].astype(np.int32))
+    return None
+
+
+def _fire(layer: IF | LIF, current: Array, steps: int, backend: str, schedule: str) -> tuple[Array, Array]:
+    """spikes and potentials [T, N, *shape] of a layer of neurons."""
+    _, n_samples, *shape = current.shape
+    flat = current.reshape(len(current), n_samples, -1)
+    v = np.full(flat.shape[1:], layer.v_init, current.dtype)
+    if schedule == "integrate_then_fire":
+        for t in range(steps):
+            v = integrate(v, flat[t if len(flat) > 1 else 0])
+        flat = np.zeros_like(flat[:1])
+    spikes, potentials = kernel(layer, backend)(layer, flat, v, steps)
+    return spikes.reshape(steps, n_samples, *shape), potentials.reshape(steps, n_samples, *shape)
+
+
+def _check(network: Network, steps: int, schedule: str, record: Record) -> None:
+    if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
+        raise SpecError(f"steps: expected a whole number of at least 1, got {steps!r}")
+    if schedule not in SCHEDULES:
+        raise SpecError(f"schedule: {schedule!r} is none{did_you_mean(schedule, list(SCHEDULES))}")
+    for node in network.nodes:
+        if kind_of(node.layer) == "activation":
+            kind = type(node.layer).__name__
+            raise UnsupportedLayerError(f"{node.name}: {kind} does not spike; convert the network first")
+        if schedule == "integrate_then_fire":
+            _check_counts_charge(node)
+    for name in (*record.spikes, *record.v):
+        if kind_of(network[name].layer) != "neuron":
+            raise SpecError(f"record: {name!r} does not spike; spiking nodes: {', '.join(network.neurons) or 'none'}")
+
+
+def _check_counts_charge(node: Node) -> None:
+    if isinstance(node.layer, LIF) or (isinstance(node.layer, IF) and node.layer.reset is not Reset.SUBTRACT):
+        raise UnsupportedLayerError(
+            f"{node.name}: integrate_then_fire needs IF neurons with reset: subtract, whose charge is not lost; "
+            f"found {type(node.layer).__name__} with reset: {node.layer.reset.value}"
+        )
+
+
+def _chunk_size(network: Network, steps: int, arithmetic: Arithmetic) -> int:
+    """How many samples to run at once: per sample the largest node's input, spikes, events and potentials."""
+    largest = max(prod(shape) for shape in network.shapes.values())
+    per_sample = steps * largest * (3 * arithmetic.dtype.itemsize + 5)
+    return int(np.clip(CHUNK_BYTES // per_sample, 1, 64))
+
+
+def _joined(nodes: tuple[NodeActivity, ...]) -> NodeActivity:
+    first = nodes[0]
+    counts = {name: np.concatenate([node.counts()[name] for node in nodes], axis=1) for name in first.counts()}
+    return NodeActivity(**{item.name: counts.get(item.name, getattr(first, item.name)) for item in fields(first)})
+
+
+def _concatenated(parts: list[dict[str, Array]], axis: int) -> dict[str, Array]:
+    return {name: np.concatenate([part[name] for part in parts], axis=axis) for name in parts[0]}

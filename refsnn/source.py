@@ -1,0 +1,53 @@
+"""The source network's own run: outputs, activations, QCFS levels, and the work of one frame."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refsnn.arithmetic import Arithmetic, Float32
+from refsnn.counting import Signal, node_activity
+from refsnn.drive import Constant, as_drive
+from refsnn.errors import UnsupportedLayerError
+from refsnn.kernels.elementwise import qcfs_level
+from refsnn.layers import QCFS, kind_of
+from refsnn.network import INPUT, Network
+from refsnn.simulator import layer_output
+from refsnn.trace import Activity
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Forward:
+    """What the source network computes for N samples."""
+
+    output: Array  # float[N, K]
+    activations: Mapping[str, Array]  # activation node -> its output [N, *shape]
+    preactivations: Mapping[str, Array]  # activation node -> its input z [N, *shape]
+    levels: Mapping[str, np.ndarray[Any, np.dtype[np.int64]]]  # QCFS node -> level 0..L [N, *shape]
+    activity: Activity  # of one frame: T = 1
+
+
+def forward(network: Network, x: Array, *, arithmetic: Arithmetic = Float32(), backend: str = "fast") -> Forward:
+    """The source network's outputs for x [N, *input_shape], with the same kernels and sums as the simulator's."""
+    drive = as_drive(Constant(np.asarray(x)), network.input_shape)
+    signals = {INPUT: Signal(drive.inputs(1, slice(None)).astype(arithmetic.dtype), None)}
+    preactivations, levels, activities = {}, {}, []
+    for node in network.nodes:
+        if kind_of(node.layer) == "neuron":
+            raise UnsupportedLayerError(f"{node.name}: {type(node.layer).__name__} spikes; simulate the network instead")
+        sources = tuple(signals[name] for name in node.inputs)
+        signals[node.name] = layer_output(node.layer, sources, backend)
+        if isinstance(node.layer, QCFS):
+            preactivations[node.name] = sources[0].values[0]
+            levels[node.name] = qcfs_level(node.layer, sources[0].values[0]).astype(np.int64)
+        activities.append(node_activity(network, node, sources, signals[node.name], steps=1))
+    return Forward(
+        output=signals[network.nodes[-1].name].values[0].reshape(drive.n_samples, -1),
+        activations={name: signals[name].values[0] for name in preactivations},
+        preactivations=preactivations,
+        levels=levels,
+        activity=Activity(tuple(activities), np.ones(drive.n_samples, np.int64), 1),
+    )

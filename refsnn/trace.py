@@ -1,0 +1,106 @@
+"""What happened: Record (what to keep), Trace (what a run gave), Activity (how much work it was, per step and sample)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import numpy as np
+
+from refsnn.errors import ShapeError, SpecError, did_you_mean
+
+Array = np.ndarray[Any, Any]
+IntArray = np.ndarray[Any, np.dtype[np.int64]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """Names of the spiking nodes whose spikes, or potentials after the reset, a run keeps for every step."""
+
+    spikes: tuple[str, ...] = ()
+    v: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NodeActivity:
+    """How much one node had to do. Arrays are int64[T, N]; every count is exact at borders, strides and groups.
+
+    A pool or an Add in front of a weight layer hands spikes on: each spike that reaches a window is one event to the
+    weight layer, whatever the window divides it by. Values that no spikes made (the image, a residual sum of currents)
+    are real: they cost multiply-accumulates.
+    """
+
+    node: str
+    kind: str  # weight, neuron, pool, add, norm, activation or reshape
+    inputs: tuple[str, ...]
+    n_neurons: int  # outputs of the node
+    n_weights: int  # stored numbers, biases included
+    fan_in: int  # inputs of one output, borders not subtracted; 0 where there are no weights
+    row_length: int  # outputs that one input reaches side by side: consecutive words of a weight memory
+    dense_ops: int  # connections: what a frame-based machine does per step
+    events_in: IntArray  # nonzero inputs received
+    synops: IntArray  # accumulates that spikes caused
+    macs: IntArray  # multiply-accumulates that nonzero real-valued inputs caused
+    updates: IntArray  # neuron updates
+    spikes_out: IntArray  # spikes sent
+
+    def counts(self) -> dict[str, IntArray]:
+        """The fields that are counted per step and sample."""
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.type in (IntArray, "IntArray")}
+
+
+@dataclass(frozen=True, eq=False)
+class Activity:
+    """The work of a run, node by node; sample n ran `steps_run[n]` of T steps and did nothing after them."""
+
+    nodes: tuple[NodeActivity, ...]
+    steps_run: IntArray
+    n_steps: int
+
+    @property
+    def n_samples(self) -> int:
+        return len(self.steps_run)
+
+    def __getitem__(self, name: str) -> NodeActivity:
+        for node in self.nodes:
+            if node.node == name:
+                return node
+        raise SpecError(f"activity has no node {name!r}{did_you_mean(name, [node.node for node in self.nodes])}")
+
+    def until(self, exit_step: Array) -> "Activity":
+        """The work of the same run if sample n had been stopped after step exit_step[n] (1..T)."""
+        last = np.asarray(exit_step)
+        if last.shape != (self.n_samples,) or last.dtype.kind not in "iu":
+            raise ShapeError(f"exit_step has shape {list(last.shape)} and dtype {last.dtype}, expected {self.n_samples} integers")
+        if (last < 1).any() or (last > self.n_steps).any():
+            n = int(np.argmax((last < 1) | (last > self.n_steps)))
+            raise ShapeError(f"exit_step[{n}] is {last[n]}, but this run has steps 1..{self.n_steps}")
+        runs = np.arange(1, self.n_steps + 1)[:, None] <= last
+        nodes = (replace(n, **{k: np.where(runs, c, 0) for k, c in n.counts().items()}) for n in self.nodes)
+        return Activity(tuple(nodes), np.minimum(last, self.steps_run).astype(np.int64), self.n_steps)
+
+    def total(self, count: str) -> int:
+        """Sum of one count (`synops`, `spikes_out`, ...) over nodes, steps and samples."""
+        return sum(int(node.counts()[count].sum()) for node in self.nodes)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Trace:
+    """What a run of `steps` steps gave; N samples, K outputs."""
+
+    network: str  # its name
+    network_digest: str
+    input_digest: str
+    arithmetic: str
+    schedule: str
+    steps: int
+    latency_steps: int  # until the readout of the last step is there, layers working in a pipeline
+    readout: Array  # float[T, N, K]: the last node's output, summed over steps 1..t
+    counts: Mapping[str, IntArray]  # spiking node -> spikes of each neuron [N, *shape]
+    residual: Mapping[str, Array]  # spiking node -> potential after the last step [N, *shape]
+    activity: Activity
+    spikes: Mapping[str, Array] = field(default_factory=dict)  # recorded ones: bool[T, N, *shape]
+    v: Mapping[str, Array] = field(default_factory=dict)  # recorded ones: float[T, N, *shape], after the reset
+
+    @property
+    def n_samples(self) -> int:
+        return int(self.readout.shape[1])

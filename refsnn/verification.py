@@ -1,0 +1,199 @@
+"""Does the spiking network compute what its source computes, and where does it leave it?"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refsnn.arithmetic import Arithmetic, Float64
+from refsnn.conversion import fold_batch_norm
+from refsnn.errors import SpecError, UnsupportedLayerError
+from refsnn.findings import Finding
+from refsnn.layers import QCFS
+from refsnn.network import Network
+from refsnn.neurons import IF, Reset
+from refsnn.properties import charge, distance_to_tie, ideal_count
+from refsnn.rounding import charge_error_bounds
+from refsnn.simulator import Progress, simulate
+from refsnn.source import Forward, forward
+from refsnn.trace import Trace
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """How many neurons, over all samples, fired as often as they should; the four classes add up to `neurons`."""
+
+    neurons: int
+    exact: int
+    tie: int  # so close to where the count changes by one that rounding decides: no claim either way
+    deficit: int  # fired too few times
+    surplus: int  # fired too many times
+    largest_deficit: float  # in spikes
+    largest_surplus: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerVerdict:
+    """One spiking layer.
+
+    local: against the T-step quantiser on the currents that this layer received, so only what goes wrong in this layer.
+    end_to_end: against the source's own levels, so together with all that arrived wrong.
+    """
+
+    node: str
+    local: Comparison
+    end_to_end: Comparison
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """True when no neuron's count differs from the source's level in any layer; ties are neither (they are listed)."""
+
+    network: str
+    steps: int
+    schedule: str
+    arithmetic: str
+    latency_steps: int
+    samples: int
+    same_decision: int  # samples whose largest output is the source's
+    layers: tuple[LayerVerdict, ...]
+    findings: tuple[Finding, ...]  # for each layer the first difference of each kind
+
+    def __bool__(self) -> bool:
+        return not self.findings
+
+    def __str__(self) -> str:
+        head = (
+            f"{self.network}: T = {self.steps}, {self.schedule}, {self.arithmetic}, {self.samples} samples: "
+            f"{'equal to its source' if self else 'leaves its source'}; "
+            f"same decision for {self.same_decision} of {self.samples}"
+        )
+        rows = [
+            f"  {layer.node}: {layer.end_to_end.exact}/{layer.end_to_end.neurons} exact end to end "
+            f"({layer.end_to_end.deficit} too few, {layer.end_to_end.surplus} too many, {layer.end_to_end.tie} ties); "
+            f"{layer.local.exact}/{layer.local.neurons} layer-local"
+            for layer in self.layers
+        ]
+        return "\n".join([head, *rows, *(f"  {finding}" for finding in self.findings)])
+
+
+def verify(
+    ann: Network,
+    snn: Network,
+    x: Array,
+    *,
+    steps: int,
+    schedule: str = "lockstep",
+    arithmetic: Arithmetic = Float64(),
+    progress: Progress = lambda done, total: None,
+) -> Verdict:
+    """Per layer and neuron, whether the SNN's count after `steps` steps is the source's level, on constant current x.
+
+    The classes follow from the count n and the residual potential v alone: with Q = v + theta*n the ideal count is
+    N = clip(n + floor(v/theta), 0, T). End to end, count n of T steps and level l of L are equal when n*L = l*T.
+    The source is taken with BatchNorm folded, the same function in real numbers, so that both have the same weights. A
+    neuron whose Q lies within the rounding bound of a place where the count changes is a tie (rounding.py).
+    Raises SpecError when nodes do not correspond.
+    """
+    source = fold_batch_norm(ann)
+    pairs = _pairs(source, snn)
+    trace = simulate(snn, x, steps=steps, arithmetic=arithmetic, schedule=schedule, progress=progress)
+    reference = forward(source, x, arithmetic=arithmetic)
+    x_max = float(np.abs(np.asarray(x, np.float64)).max())
+    bounds = charge_error_bounds(snn, x_max, steps, arithmetic.dtype)
+    layers, findings = [], []
+    for name, (activation, neuron) in pairs.items():
+        n, v = trace.counts[name], trace.residual[name].astype(np.float64)
+        q = charge(n, v, neuron.v_threshold)
+        ideal = ideal_count(n, v, neuron.v_threshold, steps)
+        local_tie = distance_to_tie(q, neuron.v_threshold, steps) <= bounds[name]
+        local, local_difference = _compare(n - ideal, local_tie, 1)
+        levels = activation.levels
+        source_bound = charge_error_bounds(source, x_max, levels, arithmetic.dtype)[name]
+        source_q = activation.threshold / 2 + levels * reference.preactivations[name].astype(np.float64)
+        tie = distance_to_tie(source_q, activation.threshold, levels) <= source_bound
+        if not _inherits(trace, reference, pairs, name):
+            tie |= local_tie  # the layers before are exact, so a tie of the sum is a tie of the comparison
+        end_to_end, difference = _compare(n * levels - reference.levels[name] * steps, tie, levels)
+        layers.append(LayerVerdict(node=name, local=local, end_to_end=end_to_end))
+        findings += _first(name, "layer-local count", steps, local_difference, ideal, n, v, neuron.v_threshold)
+        target = reference.levels[name] * steps / levels
+        findings += _first(name, "count = source level", steps, difference, target, n, v, neuron.v_threshold)
+    return Verdict(
+        network=snn.name,
+        steps=steps,
+        schedule=schedule,
+        arithmetic=type(arithmetic).__name__,
+        latency_steps=trace.latency_steps,
+        samples=trace.n_samples,
+        same_decision=int((trace.readout[-1].argmax(-1) == reference.output.argmax(-1)).sum()),
+        layers=tuple(layers),
+        findings=tuple(findings),
+    )
+
+
+def _pairs(source: Network, snn: Network) -> dict[str, tuple[QCFS, IF]]:
+    """Spiking node -> the activation it stands for and its neuron."""
+    activations = {node.name: node.layer for node in source.nodes if isinstance(node.layer, QCFS)}
+    if set(activations) != set(snn.neurons) or source.input_shape != snn.input_shape:
+        raise SpecError(
+            f"network {snn.name!r} does not correspond to its source {source.name!r}: spiking nodes "
+            f"{', '.join(snn.neurons) or 'none'} against QCFS nodes {', '.join(activations) or 'none'}; "
+            "give the network that convert made of this source"
+        )
+    pairs = {}
+    for name, activation in activations.items():
+        neuron = snn[name].layer
+        if not isinstance(neuron, IF) or neuron.reset is not Reset.SUBTRACT:
+            raise UnsupportedLayerError(f"{name}: counts of {type(neuron).__name__} neurons that lose charge have no source level")
+        if neuron.v_threshold != activation.threshold:
+            raise SpecError(f"{name}: v_threshold is {neuron.v_threshold}, but the source's threshold is {activation.threshold}")
+        pairs[name] = (activation, neuron)
+    return pairs
+
+
+def _inherits(trace: Trace, reference: Forward, pairs: dict[str, tuple[QCFS, IF]], name: str) -> bool:
+    """Whether a layer before `name` left the source, so that this one received something else than the source's did."""
+    for earlier, (activation, _) in pairs.items():
+        if earlier == name:
+            return False
+        if (trace.counts[earlier] * activation.levels != reference.levels[earlier] * trace.steps).any():
+            return True
+    return False
+
+
+def _compare(difference: Array, tie: Array, unit: int) -> tuple[Comparison, Array]:
+    """The classes of `difference` (in 1/unit spikes), and the difference where it is not a tie."""
+    decided = np.where(tie, 0, difference)
+    comparison = Comparison(
+        neurons=difference.size,
+        exact=int(((difference == 0) & ~tie).sum()),
+        tie=int(tie.sum()),
+        deficit=int((decided < 0).sum()),
+        surplus=int((decided > 0).sum()),
+        largest_deficit=float(-min(int(decided.min()), 0) / unit),
+        largest_surplus=float(max(int(decided.max()), 0) / unit),
+    )
+    return comparison, decided
+
+
+def _first(
+    node: str, law: str, steps: int, difference: Array, expected: Array, n: Array, v: Array, theta: float
+) -> list[Finding]:
+    """The first difference by sample and neuron, with the cause that n and v show."""
+    if not difference.any():
+        return []
+    where = tuple(int(i) for i in np.argwhere(difference)[0])
+    potential = float(v[where])
+    if potential >= theta and n[where] < steps:
+        cause = f"current came too late: v = {potential:.6g} is left at or above the threshold {theta:.6g}"
+    elif potential < 0 and n[where] > 0:
+        cause = f"current was taken back after a spike: v = {potential:.6g} is left below 0"
+    else:
+        cause = "exact on what it received: the difference arrived from before, or T is not L"
+    return [
+        Finding(law=law, node=node, step=None, sample=where[0], index=where[1:],
+                expected=f"{float(expected[where]):g} spikes in {steps} steps", actual=int(n[where]), cause=cause)
+    ]  # fmt: skip
