@@ -44,6 +44,7 @@ def node_activity(network: Network, node: Node, inputs: tuple[Signal, ...], outp
         node=node.name,
         kind=kind,
         inputs=node.inputs,
+        n_inputs=sum(prod(network.shapes[name]) for name in node.inputs),
         n_neurons=n_neurons,
         n_weights=_n_weights(node.layer),
         fan_in=node.layer.fan_in if isinstance(node.layer, Linear | Conv2d) else 0,

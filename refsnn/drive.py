@@ -45,7 +45,7 @@ class Constant:
     def digest(self) -> str:
         return _digest(type(self).__name__, self.x)
 
-    def inputs(self, steps: int, samples: slice) -> Array:  # noqa: ARG002, the protocol gives it
+    def inputs(self, steps: int, samples: slice) -> Array:
         return self.x[None, samples]
 
 
@@ -80,15 +80,20 @@ def _digest(kind: str, x: Array) -> str:
 
 def as_drive(x: Any, shape: tuple[int, ...]) -> Drive:
     """A drive as it is, an array [N, *shape] as constant current; checked against the network's input shape."""
-    drive: Drive = Constant(np.asarray(x)) if isinstance(x, np.ndarray | list | tuple) else x
-    values = drive.x if isinstance(drive, Constant | Frames) else None
-    if values is not None:
-        lead = 2 if isinstance(drive, Frames) else 1
-        if values.dtype.kind not in "fiub" or values.ndim < lead or values.shape[lead:] != shape:
-            raise ShapeError(
-                f"input x: the network takes {values.dtype} numbers" if values.dtype.kind not in "fiub"
-                else f"input x: samples have shape {list(values.shape[lead:])}, the network takes {list(shape)}"
-            )  # fmt: skip
+    drive: Any = Constant(_numbers(x)) if isinstance(x, np.ndarray | list | tuple) else x
+    if not hasattr(drive, "inputs"):
+        raise ShapeError(f"input x: expected an array or a drive, got {type(x).__name__}")
+    if isinstance(drive, Constant | Frames):
+        found = _numbers(drive.x).shape[2 if isinstance(drive, Frames) else 1 :]
+        if found != shape:
+            raise ShapeError(f"input x: samples have shape {list(found)}, the network takes {list(shape)}")
     if drive.n_samples == 0:
         raise NothingCompared("input x: no samples; give at least one")
     return drive
+
+
+def _numbers(x: Any) -> Array:
+    values = np.asarray(x)
+    if values.dtype.kind not in "fiub":
+        raise ShapeError(f"input x: expected numbers, got {values.dtype}")
+    return values

@@ -11,37 +11,37 @@ import numpy as np
 from numba.extending import register_jitable
 
 
-@register_jitable  # type: ignore[misc]
+@register_jitable
 def integrate(v: Any, current: Any) -> Any:
     """v[t] = v[t-1] + current[t]."""
     return v + current
 
 
-@register_jitable  # type: ignore[misc]
+@register_jitable
 def leak_and_integrate(v: Any, current: Any, decay: Any, gain: Any, v_leak: Any) -> Any:
     """v[t] = v_leak + decay * (v[t-1] - v_leak) + gain * current[t]."""
     return v_leak + decay * (v - v_leak) + gain * current
 
 
-@register_jitable  # type: ignore[misc]
+@register_jitable
 def at_threshold(v: Any, v_threshold: Any) -> Any:
     """Fires when v >= v_threshold."""
     return v >= v_threshold
 
 
-@register_jitable  # type: ignore[misc]
+@register_jitable
 def above_threshold(v: Any, v_threshold: Any) -> Any:
     """Fires when v > v_threshold."""
     return v > v_threshold
 
 
-@register_jitable  # type: ignore[misc]
+@register_jitable
 def subtracted(v: Any, v_threshold: Any) -> Any:
-    """v after a spike, reset by subtraction (soft reset): v - v_threshold."""
+    """V after a spike, reset by subtraction (soft reset): v - v_threshold."""
     return v - v_threshold
 
 
-@register_jitable  # type: ignore[misc]
+@register_jitable
 def quantised_level(z: Any, threshold: Any, levels: Any, half: Any) -> Any:
     """floor(z / threshold * levels + half): the QCFS level of z before it is clipped to 0..levels.
 
@@ -50,13 +50,13 @@ def quantised_level(z: Any, threshold: Any, levels: Any, half: Any) -> Any:
     return np.floor(z / threshold * levels + half)
 
 
-@register_jitable  # type: ignore[misc]
+@register_jitable
 def level_value(level: Any, threshold: Any, levels: Any) -> Any:
-    """level / levels * threshold: what a QCFS activation gives for its level."""
+    """Level / levels * threshold: what a QCFS activation gives for its level."""
     return level / levels * threshold
 
 
-@register_jitable  # type: ignore[misc]
+@register_jitable
 def normalised(x: Any, mean: Any, deviation: Any, weight: Any, bias: Any) -> Any:
     """(x - mean) / deviation * weight + bias, deviation = sqrt(var + eps): BatchNorm at inference."""
     return (x - mean) / deviation * weight + bias

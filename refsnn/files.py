@@ -13,7 +13,9 @@ def write_atomic(path: str | os.PathLike[str], content: bytes) -> None:
     try:
         handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     except OSError as error:
-        raise FormatError(f"{target}: cannot write: {error.strerror}; name a folder that exists and is writable") from error
+        raise FormatError(
+            f"{target}: cannot write: {error.strerror}; name a folder that exists and is writable"
+        ) from error
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)

@@ -18,10 +18,20 @@ class Finding:
     tolerance: float = 0.0
     cause: str = ""
 
-    def __str__(self) -> str:
-        place = [f"layer {self.node}"]
-        place += [] if self.step is None else [f"step {self.step}"]
-        place += [] if self.sample is None else [f"sample {self.sample}"]
-        place += [] if self.index is None else [f"neuron {list(self.index)}"]
+    @property
+    def place(self) -> str:
+        """Where: layer, step, sample, neuron, as far as they are known."""
+        parts = [f"layer {self.node}"]
+        parts += [] if self.step is None else [f"step {self.step}"]
+        parts += [] if self.sample is None else [f"sample {self.sample}"]
+        parts += [] if self.index is None else [f"neuron {list(self.index)}"]
+        return ", ".join(parts)
+
+    @property
+    def difference(self) -> str:
+        """What: law, expected and found value, cause."""
         cause = f" ({self.cause})" if self.cause else ""
-        return f"{', '.join(place)}: {self.law}: expected {self.expected}, got {self.actual}{cause}"
+        return f"{self.law}: expected {self.expected}, got {self.actual}{cause}"
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.difference}"

@@ -41,7 +41,8 @@ class GoldenVerdict:
     def __str__(self) -> str:
         if self:
             return f"{self.golden}: equal, {self.compared} values compared"
-        rows = [f"{self.golden}: FAILED", f"First divergence   {self.findings[0]}"]
+        first = self.findings[0]
+        rows = [f"{self.golden}: FAILED", f"First divergence   {first.place}", f"  {first.difference}"]
         rows += [f"  {name}: {count} values differ" for name, count in list(self.differing.items())[:20]]
         return "\n".join(rows)
 
@@ -78,7 +79,9 @@ def check(path: str | Path, candidate: Trace) -> GoldenVerdict:
     actual = dict(_arrays(candidate))
     missing = [name for name in golden if name not in actual]
     if missing:
-        raise NothingCompared(f"{path}: holds {missing[0]}, which the candidate did not record; run it with that recorded")
+        raise NothingCompared(
+            f"{path}: holds {missing[0]}, which the candidate did not record; run it with that recorded"
+        )
     differing = {name: n for name in golden if (n := _unequal(golden[name], actual[name]))}
     first = next(_divergences(manifest["order"], golden, actual, differing), None)
     compared = sum(values.size for values in golden.values())
@@ -144,7 +147,9 @@ def _unequal(expected: Array, actual: Array) -> int:
     return int((next(bits) != next(bits)).any(1).sum())
 
 
-def _divergences(order: list[str], golden: dict[str, Array], actual: dict[str, Array], differing: dict[str, int]) -> Iterator[Finding]:
+def _divergences(
+    order: list[str], golden: dict[str, Array], actual: dict[str, Array], differing: dict[str, int]
+) -> Iterator[Finding]:
     """The first difference in the order of cause: for each step the layers in order, then what was summed up."""
     for name in differing:
         if golden[name].dtype != actual[name].dtype or golden[name].shape != actual[name].shape:
@@ -166,7 +171,7 @@ def _finding(name: str, expected: Array, actual: Array, step: int | None) -> Fin
     bits = [np.ascontiguousarray(a).view(np.uint8).reshape(*a.shape, width) for a in (expected, actual)]
     sample, *index = (int(i) for i in np.argwhere((bits[0] != bits[1]).any(-1))[0])
     kind, _, node = name.rpartition("/")
-    value = tuple([sample, *index])
+    value = (sample, *index)
     cause = ""
     if kind == "spikes":
         cause = "a spike is missing" if expected[value] else "a spike too many"

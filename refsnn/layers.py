@@ -177,7 +177,9 @@ class BatchNorm:
         for name in ("weight", "bias", "mean", "var"):
             shape = getattr(self, name).shape
             if shape != self.mean.shape or len(shape) != 1:
-                raise ValueError(f"{name} has shape {_text(shape)}, expected one number per channel: {_text(self.mean.shape)}")
+                raise ValueError(
+                    f"{name} has shape {_text(shape)}, expected one number per channel: {_text(self.mean.shape)}"
+                )
         if (self.var < 0).any():
             raise ValueError(f"var has a negative value at index {int(np.argmax(self.var < 0))}")
 
@@ -230,11 +232,15 @@ def _check_weight(weight: np.ndarray[Any, Any], bias: np.ndarray[Any, Any] | Non
 def _window_count(size: int, kernel: int, stride: int, padding: int, dilation: int) -> int:
     count = (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
     if count < 1:
-        raise ShapeError(f"a kernel of {kernel} (dilation {dilation}) does not fit into {size} + 2 * {padding} (padding)")
+        raise ShapeError(
+            f"a kernel of {kernel} (dilation {dilation}) does not fit into {size} + 2 * {padding} (padding)"
+        )
     return count
 
 
-def _windows_over(size: int, kernel: int, stride: int, padding: int, dilation: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+def _windows_over(
+    size: int, kernel: int, stride: int, padding: int, dilation: int
+) -> np.ndarray[Any, np.dtype[np.int64]]:
     """For each position along one axis, how many (window, tap) pairs read it."""
     starts = np.arange(_window_count(size, kernel, stride, padding, dilation)) * stride - padding
     read = np.add.outer(starts, np.arange(kernel) * dilation).ravel()

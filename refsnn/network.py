@@ -44,7 +44,9 @@ class Network:
                 raise SpecError(f"{node.name}: two nodes have this name; names must differ (and 'input' is the drive)")
             for source in node.inputs:
                 if source not in shapes:
-                    raise SpecError(f"{node.name}: reads {source!r}, which is no earlier node{did_you_mean(source, list(shapes))}")
+                    raise SpecError(
+                        f"{node.name}: reads {source!r}, which is no earlier node{did_you_mean(source, list(shapes))}"
+                    )
             try:
                 shapes[node.name] = output_shape(node.layer, tuple(shapes[source] for source in node.inputs))
             except ShapeError as error:
@@ -79,7 +81,10 @@ class Network:
     def digest(self) -> str:
         """sha256 of what the network computes: shapes, layers, parameters and tensors, not of any file or the name."""
         text = json.dumps(
-            [list(self.input_shape), [[n.name, list(n.inputs), type(n.layer).__name__, _content(n.layer)] for n in self.nodes]],
+            [
+                list(self.input_shape),
+                [[n.name, list(n.inputs), type(n.layer).__name__, _content(n.layer)] for n in self.nodes],
+            ],
             sort_keys=True,
         )
         return hashlib.sha256(text.encode()).hexdigest()

@@ -1,7 +1,7 @@
 """The run: schedules over the network's nodes, chunk by chunk of samples."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from math import prod
 from typing import Any
 
@@ -10,8 +10,8 @@ import numpy as np
 from refsnn.arithmetic import Arithmetic, Float32
 from refsnn.counting import Signal, node_activity
 from refsnn.drive import Drive, as_drive
-from refsnn.errors import SpecError, UnsupportedLayerError, did_you_mean
 from refsnn.dynamics import integrate
+from refsnn.errors import SpecError, UnsupportedLayerError, did_you_mean
 from refsnn.kernels import kernel
 from refsnn.kernels.pool import window_sum
 from refsnn.layers import Add, AvgPool2d, Flatten, Layer, kind_of
@@ -25,6 +25,10 @@ SCHEDULES = ("lockstep", "integrate_then_fire")
 CHUNK_BYTES = 128 << 20  # what the largest arrays of a chunk of samples may take together
 
 
+def unwatched(_done: int, _total: int) -> None:
+    """Progress that nobody watches."""
+
+
 def simulate(
     network: Network,
     x: Array | Drive,
@@ -34,7 +38,7 @@ def simulate(
     backend: str = "fast",
     schedule: str = "lockstep",
     record: Record = Record(),
-    progress: Progress = lambda done, total: None,
+    progress: Progress = unwatched,
 ) -> Trace:
     """What the spiking network does in `steps` steps.
 
@@ -52,7 +56,9 @@ def simulate(
     parts = []
     for start in range(0, drive.n_samples, chunk):
         part = slice(start, min(start + chunk, drive.n_samples))
-        parts.append(_run(network, drive.inputs(steps, part).astype(arithmetic.dtype), steps, backend, schedule, record))
+        parts.append(
+            _run(network, drive.inputs(steps, part).astype(arithmetic.dtype), steps, backend, schedule, record)
+        )
         progress(part.stop, drive.n_samples)
     depth = len(network.neurons)
     activity = Activity(
@@ -151,7 +157,7 @@ def _passed_on(layer: Layer, spikes: list[Array]) -> Array | None:
 
 
 def _fire(layer: IF | LIF, current: Array, steps: int, backend: str, schedule: str) -> tuple[Array, Array]:
-    """spikes and potentials [T, N, *shape] of a layer of neurons."""
+    """Spikes and potentials [T, N, *shape] of a layer of neurons."""
     _, n_samples, *shape = current.shape
     flat = current.reshape(len(current), n_samples, -1)
     v = np.full(flat.shape[1:], layer.v_init, current.dtype)
@@ -195,9 +201,8 @@ def _chunk_size(network: Network, steps: int, arithmetic: Arithmetic) -> int:
 
 
 def _joined(nodes: tuple[NodeActivity, ...]) -> NodeActivity:
-    first = nodes[0]
-    counts = {name: np.concatenate([node.counts()[name] for node in nodes], axis=1) for name in first.counts()}
-    return NodeActivity(**{item.name: counts.get(item.name, getattr(first, item.name)) for item in fields(first)})
+    counts = {name: np.concatenate([node.counts()[name] for node in nodes], axis=1) for name in nodes[0].counts()}
+    return nodes[0].with_counts(counts)
 
 
 def _concatenated(parts: list[dict[str, Array]], axis: int) -> dict[str, Array]:

@@ -37,7 +37,9 @@ def forward(network: Network, x: Array, *, arithmetic: Arithmetic = Float32(), b
     preactivations, levels, activities = {}, {}, []
     for node in network.nodes:
         if kind_of(node.layer) == "neuron":
-            raise UnsupportedLayerError(f"{node.name}: {type(node.layer).__name__} spikes; simulate the network instead")
+            raise UnsupportedLayerError(
+                f"{node.name}: {type(node.layer).__name__} spikes; simulate the network instead"
+            )
         sources = tuple(signals[name] for name in node.inputs)
         signals[node.name] = layer_output(node.layer, sources, backend)
         if isinstance(node.layer, QCFS):

@@ -19,6 +19,7 @@ from refsnn.errors import FormatError, SpecError, did_you_mean
 T = TypeVar("T")
 Path_ = tuple[str | int, ...]  # where in the document: ("nodes", 2, "stride")
 Count = Annotated[int, Field(ge=1, strict=True)]
+UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden")  # pydantic's names for it
 MAX_BYTES = 4 << 20  # a spec is written by hand; a larger file is something else
 
 
@@ -27,7 +28,7 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Node | None, index: int) -> Node | None:
         if self.check_event(yaml.AliasEvent):
-            mark = self.peek_event().start_mark
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(None, None, "aliases are not read, write the value out", mark)
         return super().compose_node(parent, index)
 
@@ -146,29 +147,28 @@ def _plain(node: Node, expected: str, path: str) -> None:
 def build(kind: type[T] | Any, document: Document, data: Any, where: Path_ = ()) -> T:
     """`data`, which stands at `where` in the document, as a validated `kind`; the first mistake is raised with its place."""
     try:
-        return TypeAdapter(kind).validate_python(data)  # type: ignore[no-any-return]
+        return TypeAdapter(kind).validate_python(data, context={"document": document.path})
     except ValidationError as error:
-        first = error.errors()[0]
+        # a mistyped key is both unknown and missing: the first says more
+        first = min(error.errors(), key=lambda found: found["type"] not in UNKNOWN_KEY)
         raise document.error((*where, *_data_path(first["loc"], data)), _sentence(first, kind, data)) from error
 
 
 def _data_path(loc: Iterable[str | int], data: Any) -> Path_:
-    """Pydantic's location without the union and function labels that it mixes in: only what the data has, and a last key."""
+    """Pydantic's location without the labels of unions and functions that it mixes in: only what the data has."""
     path: list[str | int] = []
     for part in loc:
-        if isinstance(data, dict) and part in data:
+        known: Any = data if isinstance(data, dict) else dict(enumerate(data)) if isinstance(data, list) else {}
+        if part in known:
             path.append(part)
-            data = data[part]
-        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
-            path.append(part)
-            data = data[part]
+            data = known[part]
     return tuple(path)
 
 
 def _sentence(first: Any, kind: Any, data: Any) -> str:
     last = first["loc"][-1] if first["loc"] else ""
     match first["type"]:
-        case "unexpected_keyword_argument" | "extra_forbidden":
+        case kind_of_error if kind_of_error in UNKNOWN_KEY:
             return f"unknown key{did_you_mean(str(last), _known_keys(kind, first['loc'], data))}"
         case "missing" | "missing_argument":
             return f"missing key {last!r}"

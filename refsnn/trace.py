@@ -32,6 +32,7 @@ class NodeActivity:
     node: str
     kind: str  # weight, neuron, pool, add, norm, activation or reshape
     inputs: tuple[str, ...]
+    n_inputs: int  # numbers it reads, of all its inputs together
     n_neurons: int  # outputs of the node
     n_weights: int  # stored numbers, biases included
     fan_in: int  # inputs of one output, borders not subtracted; 0 where there are no weights
@@ -45,7 +46,12 @@ class NodeActivity:
 
     def counts(self) -> dict[str, IntArray]:
         """The fields that are counted per step and sample."""
-        return {item.name: getattr(self, item.name) for item in fields(self) if item.type in (IntArray, "IntArray")}
+        return {item.name: getattr(self, item.name) for item in fields(self) if item.type is IntArray}
+
+    def with_counts(self, counts: Mapping[str, IntArray]) -> "NodeActivity":
+        """The same node with other counts."""
+        changed: dict[str, Any] = dict(counts)
+        return replace(self, **changed)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +76,16 @@ class Activity:
         """The work of the same run if sample n had been stopped after step exit_step[n] (1..T)."""
         last = np.asarray(exit_step)
         if last.shape != (self.n_samples,) or last.dtype.kind not in "iu":
-            raise ShapeError(f"exit_step has shape {list(last.shape)} and dtype {last.dtype}, expected {self.n_samples} integers")
+            raise ShapeError(
+                f"exit_step has shape {list(last.shape)} and dtype {last.dtype}, expected {self.n_samples} integers"
+            )
         if (last < 1).any() or (last > self.n_steps).any():
             n = int(np.argmax((last < 1) | (last > self.n_steps)))
             raise ShapeError(f"exit_step[{n}] is {last[n]}, but this run has steps 1..{self.n_steps}")
         runs = np.arange(1, self.n_steps + 1)[:, None] <= last
-        nodes = (replace(n, **{k: np.where(runs, c, 0) for k, c in n.counts().items()}) for n in self.nodes)
+        nodes = (
+            node.with_counts({name: np.where(runs, c, 0) for name, c in node.counts().items()}) for node in self.nodes
+        )
         return Activity(tuple(nodes), np.minimum(last, self.steps_run).astype(np.int64), self.n_steps)
 
     def total(self, count: str) -> int:

@@ -14,7 +14,7 @@ from refsnn.network import Network
 from refsnn.neurons import IF, Reset
 from refsnn.properties import charge, distance_to_tie, ideal_count
 from refsnn.rounding import charge_error_bounds
-from refsnn.simulator import Progress, simulate
+from refsnn.simulator import Progress, simulate, unwatched
 from refsnn.source import Forward, forward
 from refsnn.trace import Trace
 
@@ -87,7 +87,7 @@ def verify(
     steps: int,
     schedule: str = "lockstep",
     arithmetic: Arithmetic = Float64(),
-    progress: Progress = lambda done, total: None,
+    progress: Progress = unwatched,
 ) -> Verdict:
     """Per layer and neuron, whether the SNN's count after `steps` steps is the source's level, on constant current x.
 
@@ -147,9 +147,13 @@ def _pairs(source: Network, snn: Network) -> dict[str, tuple[QCFS, IF]]:
     for name, activation in activations.items():
         neuron = snn[name].layer
         if not isinstance(neuron, IF) or neuron.reset is not Reset.SUBTRACT:
-            raise UnsupportedLayerError(f"{name}: counts of {type(neuron).__name__} neurons that lose charge have no source level")
+            raise UnsupportedLayerError(
+                f"{name}: counts of {type(neuron).__name__} neurons that lose charge have no source level"
+            )
         if neuron.v_threshold != activation.threshold:
-            raise SpecError(f"{name}: v_threshold is {neuron.v_threshold}, but the source's threshold is {activation.threshold}")
+            raise SpecError(
+                f"{name}: v_threshold is {neuron.v_threshold}, but the source's threshold is {activation.threshold}"
+            )
         pairs[name] = (activation, neuron)
     return pairs
 

@@ -21,7 +21,7 @@ def fold_batch_norm(network: Network) -> Network:
     for node in network.nodes:
         if not isinstance(node.layer, BatchNorm):
             continue
-        source = nodes[node.inputs[0]] if node.inputs[0] in nodes else None
+        source = nodes.get(node.inputs[0])
         if source is None or not isinstance(source.layer, Linear | Conv2d) or len(network.consumers(source.name)) > 1:
             raise UnsupportedLayerError(
                 f"{node.name}: BatchNorm can be folded only into a Linear or Conv2d that nothing else reads; "

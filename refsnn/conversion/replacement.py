@@ -16,9 +16,13 @@ def convert(network: Network) -> Network:
     no neuron: its outputs are summed over the steps. Bu et al., ICLR 2022.
     """
     if network.is_spiking:
-        raise UnsupportedLayerError(f"{network.neurons[0]}: network {network.name!r} spikes already; nothing to convert")
+        raise UnsupportedLayerError(
+            f"{network.neurons[0]}: network {network.name!r} spikes already; nothing to convert"
+        )
     folded = fold_batch_norm(network)
-    nodes = tuple(Node(n.name, if_neuron(n.layer) if isinstance(n.layer, QCFS) else n.layer, n.inputs) for n in folded.nodes)
+    nodes = tuple(
+        Node(n.name, if_neuron(n.layer) if isinstance(n.layer, QCFS) else n.layer, n.inputs) for n in folded.nodes
+    )
     spiking = Network(network.name, network.input_shape, nodes)
     if not spiking.is_spiking:
         raise UnsupportedLayerError(f"network {network.name!r} has no QCFS activation to replace; train it with one")

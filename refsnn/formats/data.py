@@ -36,7 +36,9 @@ def load_data(path: str | Path, limit: int | None = None) -> Data:
         raise FormatError(f"{path}: has no array 'x' with the samples{did_you_mean('x', list(tensors) or ['nothing'])}")
     x, y = tensors["x"], tensors.get("y")
     if x.dtype.kind not in "fiub" or not x.ndim:
-        raise FormatError(f"{path}: x is a {x.ndim}-dimensional array of {x.dtype}, expected numbers with samples first")
+        raise FormatError(
+            f"{path}: x is a {x.ndim}-dimensional array of {x.dtype}, expected numbers with samples first"
+        )
     if not len(x):
         raise NothingCompared(f"{path}: x has no samples; give at least one")
     if y is not None and (y.shape != x.shape[:1] or y.dtype.kind not in "iu"):

@@ -29,7 +29,9 @@ def load(path: str | Path, *, spec: str | Path | None = None) -> Network:
     Raises SpecError with file, line and column; FormatError for a weights file; ShapeError when they do not fit.
     """
     if spec is None and Path(path).suffix not in (".yaml", ".yml"):
-        raise SpecError(f"{path}: a weights file names no layers; give the spec that does: load(weights, spec='net.yaml')")
+        raise SpecError(
+            f"{path}: a weights file names no layers; give the spec that does: load(weights, spec='net.yaml')"
+        )
     document = specs.read(path if spec is None else spec)
     data = document.data
     if not isinstance(data, dict):
@@ -42,10 +44,12 @@ def load(path: str | Path, *, spec: str | Path | None = None) -> Network:
             raise document.error((), f"missing key {key!r}")
     if not isinstance(data["name"], str):
         raise document.error(("name",), f"expected a text, got {data['name']!r}")
-    shape = specs.build(list[specs.Count], document, data["input"], ("input",))
+    shape: list[int] = specs.build(list[specs.Count], document, data["input"], ("input",))
     tensors, weights = _weights(document, None if spec is None else path)
     if not isinstance(data["nodes"], list):
-        raise document.error(("nodes",), "expected a list of nodes such as '- {name: fc1, layer: Linear, weight: fc1.weight}'")
+        raise document.error(
+            ("nodes",), "expected a list of nodes such as '- {name: fc1, layer: Linear, weight: fc1.weight}'"
+        )
     nodes: list[Node] = []
     for index, entry in enumerate(data["nodes"]):
         nodes.append(_node(document, index, entry, tensors, weights, nodes[-1].name if nodes else INPUT))
@@ -77,15 +81,17 @@ def _node(document: specs.Document, index: int, entry: Any, tensors: Tensors, we
             raise document.error((*where, key), f"expected a text, got {entry.get(key)!r}")
     kind = LAYERS.get(entry["layer"])
     if kind is None:
-        raise document.error((*where, "layer"), f"unknown layer {entry['layer']!r}{did_you_mean(entry['layer'], list(LAYERS))}")
+        raise document.error(
+            (*where, "layer"), f"unknown layer {entry['layer']!r}{did_you_mean(entry['layer'], list(LAYERS))}"
+        )
     parameters = {
         key: _resolved(document, (*where, key), kind, value, tensors, weights)
         for key, value in entry.items()
         if key not in ("name", "layer", "inputs")
     }
-    inputs = specs.build(list[str], document, entry.get("inputs", [before]), (*where, "inputs"))
+    inputs: list[str] = specs.build(list[str], document, entry.get("inputs", [before]), (*where, "inputs"))
     try:
-        layer = specs.build(kind, document, parameters, where)
+        layer: Any = specs.build(kind, document, parameters, where)
     except FormatError as error:
         raise FormatError(f"{document.path}: {entry['name']}: {error}") from error
     return Node(entry["name"], layer, tuple(inputs))
@@ -97,8 +103,12 @@ def _resolved(
     """The tensor that a text names, where the layer's field takes one; anything else as it is."""
     if not isinstance(value, str) or where[-1] not in _tensor_fields(kind):
         return value
+    if not tensors:
+        raise document.error(
+            where, f"{value!r} names a tensor, but no weights file is named; add 'weights: FILE' or a number"
+        )
     if value not in tensors:
-        raise document.error(where, f"{weights} has no tensor {value!r}{did_you_mean(value, list(tensors) or ['none'])}")
+        raise document.error(where, f"{weights} has no tensor {value!r}{did_you_mean(value, list(tensors))}")
     return tensors[value]
 
 
@@ -107,7 +117,9 @@ def _tensor_fields(kind: type[Any]) -> set[str]:
     properties = TypeAdapter(kind).json_schema()["properties"]
 
     def takes_text(schema: dict[str, Any]) -> bool:
-        return (schema.get("type") == "string" and "enum" not in schema) or any(map(takes_text, schema.get("anyOf", [])))
+        return (schema.get("type") == "string" and "enum" not in schema) or any(
+            map(takes_text, schema.get("anyOf", []))
+        )
 
     return {name for name, schema in properties.items() if takes_text(schema)}
 
@@ -119,7 +131,11 @@ def network_schema() -> dict[str, Any]:
     for name, kind in LAYERS.items():
         schema = TypeAdapter(kind).json_schema(ref_template="#/$defs/{model}")
         definitions |= schema.pop("$defs", {})
-        head = {"name": {"type": "string"}, "layer": {"const": name}, "inputs": {"type": "array", "items": {"type": "string"}}}
+        head = {
+            "name": {"type": "string"},
+            "layer": {"const": name},
+            "inputs": {"type": "array", "items": {"type": "string"}},
+        }
         schema["properties"] = head | schema["properties"]
         schema["required"] = ["name", "layer", *schema.get("required", [])]
         definitions[name] = schema | {"additionalProperties": False}
@@ -146,7 +162,9 @@ def dump(network: Network, path: str | Path) -> tuple[Path, Path]:
     """
     target = Path(path)
     if target.suffix not in (".yaml", ".yml"):
-        raise SpecError(f"{target}: a network is written as a spec and weights beside it; name the spec, '{target.stem}.yaml'")
+        raise SpecError(
+            f"{target}: a network is written as a spec and weights beside it; name the spec, '{target.stem}.yaml'"
+        )
     weights = target.with_suffix(".safetensors")
     tensors: Tensors = {}
     lines = []

@@ -1,7 +1,9 @@
 """A weights or data file as named arrays: safetensors and npz, told apart by their content."""
 
 import io
+import struct
 import zipfile
+import zlib
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,11 @@ from refsnn.errors import FormatError
 from refsnn.files import read_bytes
 
 Tensors = dict[str, np.ndarray[Any, Any]]
+# what zipfile, zlib and numpy's header parser raise on damaged bytes
+DAMAGED = (
+    *(zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error, EOFError, OSError, NotImplementedError),
+    *(RuntimeError, ValueError, TypeError, KeyError, OverflowError, SyntaxError),
+)
 HEADER_LIMIT = 10_000  # bytes of a .npy header; numpy's own limit
 
 
@@ -26,7 +33,9 @@ def read_tensors(path: str | Path) -> Tensors:
         return _safetensors(content, str(path))
     if not content:
         raise FormatError(f"{path}: the file is empty; expected safetensors or npz")
-    raise FormatError(f"{path}: begins with {content[:4]!r}, which is neither safetensors nor npz; save it as one of them")
+    raise FormatError(
+        f"{path}: begins with {content[:4]!r}, which is neither safetensors nor npz; save it as one of them"
+    )
 
 
 def _safetensors(content: bytes, path: str) -> Tensors:
@@ -47,7 +56,7 @@ def _npz(content: bytes, path: str) -> Tensors:
                     raise FormatError(f"{path}: two arrays are called {name!r}; names must differ")
                 with archive.open(item) as member:
                     tensors[name] = _npy(member, item.file_size, f"{path}: {name}")
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, EOFError, OSError, NotImplementedError, RuntimeError) as error:
+    except DAMAGED as error:
         raise FormatError(f"{path}: not readable as npz: {error}; copy or save the file again") from error
     return tensors
 

@@ -23,7 +23,7 @@ from typing import Any
 
 from refsnn.errors import SpecError, did_you_mean
 from refsnn.kernels import conv, elementwise, linear, neuron, pool
-from refsnn.layers import Add, AvgPool2d, BatchNorm, Conv2d, Flatten, Linear, QCFS
+from refsnn.layers import QCFS, Add, AvgPool2d, BatchNorm, Conv2d, Flatten, Linear
 from refsnn.neurons import IF, LIF
 
 

@@ -34,7 +34,7 @@ def fast(layer: Conv2d, x: Array) -> Array:
     weight, bias = weights(layer, x.dtype)
     rows_first = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))  # [ky, kx, channel in group, output]
     shape = layer.output_shape(x.shape[1:])
-    return _fast(  # type: ignore[no-any-return]
+    return _fast(
         rows_first, bias, np.ascontiguousarray(x), layer.stride, layer.padding, layer.dilation, layer.groups, shape
     )
 

@@ -11,14 +11,14 @@ from refsnn.layers import QCFS, Add, BatchNorm, Flatten
 Array = np.ndarray[Any, Any]
 
 
-def add_naive(layer: Add, *inputs: Array) -> Array:  # noqa: ARG001, all kernels have this signature
+def add_naive(layer: Add, *inputs: Array) -> Array:
     total = inputs[0]
     for x in inputs[1:]:
         total = total + x
     return total
 
 
-def add_fast(layer: Add, *inputs: Array) -> Array:  # noqa: ARG001
+def add_fast(layer: Add, *inputs: Array) -> Array:
     total = np.ascontiguousarray(inputs[0]).ravel().copy()
     for x in inputs[1:]:
         _accumulate(total, np.ascontiguousarray(x).ravel())
@@ -31,7 +31,7 @@ def _accumulate(total, x):  # type: ignore[no-untyped-def]
         total[i] += x[i]
 
 
-def flatten(layer: Flatten, x: Array) -> Array:  # noqa: ARG001
+def flatten(layer: Flatten, x: Array) -> Array:
     return x.reshape(len(x), -1)
 
 
@@ -41,13 +41,12 @@ def batch_norm(layer: BatchNorm, x: Array) -> Array:
         a.astype(x.dtype).reshape(shape) for a in (layer.weight, layer.bias, layer.mean, layer.var)
     )
     deviation = np.sqrt(var + x.dtype.type(layer.eps))
-    return dynamics.normalised(x, mean, deviation, weight, bias)  # type: ignore[no-any-return]
+    return dynamics.normalised(x, mean, deviation, weight, bias)
 
 
 def qcfs(layer: QCFS, x: Array) -> Array:
     number = x.dtype.type
-    value = dynamics.level_value(qcfs_level(layer, x), number(layer.threshold), number(layer.levels))
-    return value  # type: ignore[no-any-return]
+    return dynamics.level_value(qcfs_level(layer, x), number(layer.threshold), number(layer.levels))
 
 
 def qcfs_level(layer: QCFS, x: Array) -> Array:

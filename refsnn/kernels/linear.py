@@ -21,7 +21,7 @@ def naive(layer: Linear, x: Array) -> Array:
 
 def fast(layer: Linear, x: Array) -> Array:
     weight, bias = weights(layer, x.dtype)
-    return _fast(np.ascontiguousarray(weight.T), bias, np.ascontiguousarray(x))  # type: ignore[no-any-return]
+    return _fast(np.ascontiguousarray(weight.T), bias, np.ascontiguousarray(x))
 
 
 @njit(cache=True, nogil=True)

@@ -26,13 +26,21 @@ class _Parameters(NamedTuple):
 
 
 def _parameters(layer: IF | LIF, dtype: np.dtype[Any]) -> _Parameters:
-    leaky = isinstance(layer, LIF)
-    decay, gain, v_leak = (layer.decay, layer.gain, layer.v_leak) if isinstance(layer, LIF) else (0.0, 0.0, 0.0)
-    numbers = (dtype.type(value) for value in (layer.v_threshold, layer.v_reset, decay, gain, v_leak))
+    number = dtype.type
+    leak = (
+        (layer.decay, layer.gain, layer.v_leak) if isinstance(layer, LIF) else (0.0, 0.0, 0.0)
+    )  # IF uses none of them
     return _Parameters(
-        *numbers, leaky, layer.firing is Firing.AT_THRESHOLD,
-        layer.reset is Reset.SUBTRACT, layer.reset is Reset.TO_VALUE,
-    )  # fmt: skip
+        v_threshold=number(layer.v_threshold),
+        v_reset=number(layer.v_reset),
+        decay=number(leak[0]),
+        gain=number(leak[1]),
+        v_leak=number(leak[2]),
+        leaky=isinstance(layer, LIF),
+        at_threshold=layer.firing is Firing.AT_THRESHOLD,
+        subtracts=layer.reset is Reset.SUBTRACT,
+        to_value=layer.reset is Reset.TO_VALUE,
+    )
 
 
 def naive(layer: IF | LIF, current: Array, v: Array, steps: int) -> tuple[Array, Array]:
@@ -54,7 +62,7 @@ def naive(layer: IF | LIF, current: Array, v: Array, steps: int) -> tuple[Array,
 
 
 def fast(layer: IF | LIF, current: Array, v: Array, steps: int) -> tuple[Array, Array]:
-    return _fast(_parameters(layer, v.dtype), np.ascontiguousarray(current), np.ascontiguousarray(v), steps)  # type: ignore[no-any-return]
+    return _fast(_parameters(layer, v.dtype), np.ascontiguousarray(current), np.ascontiguousarray(v), steps)
 
 
 @njit(cache=True, nogil=True)

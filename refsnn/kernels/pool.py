@@ -30,7 +30,7 @@ def window_sum(layer: AvgPool2d, x: Array) -> Array:
 def fast(layer: AvgPool2d, x: Array) -> Array:
     shape = layer.output_shape(x.shape[1:])
     x = np.ascontiguousarray(x)
-    return _fast(x, _area(layer, x), layer.kernel, layer.strides, layer.padding, shape)  # type: ignore[no-any-return]
+    return _fast(x, _area(layer, x), layer.kernel, layer.strides, layer.padding, shape)
 
 
 @njit(cache=True, nogil=True)

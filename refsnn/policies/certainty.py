@@ -1,7 +1,7 @@
 """SEENN-I and DT-SNN: stop when the softmax of the readout is certain enough."""
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import ClassVar, Literal
 
 import numpy as np
 from scipy.special import entr, softmax
@@ -28,17 +28,17 @@ def probabilities(readout: Array, accumulate: Accumulate, temperature: float) ->
     """
     steps = np.arange(1, len(readout) + 1).reshape(-1, 1, 1)
     scaled = readout.astype(np.float64) / (steps if accumulate == "mean" else 1) / temperature
-    return softmax(scaled, axis=-1)  # type: ignore[no-any-return]
+    return softmax(scaled, axis=-1)
 
 
 def confidence(p: Array) -> Array:
     """max_k p[t, n, k]."""
-    return p.max(-1)  # type: ignore[no-any-return]
+    return p.max(-1)
 
 
 def certainty(p: Array) -> Array:
     """1 - H(p) / ln K, with H the entropy over the K classes."""
-    return 1 - entr(p).sum(-1) / np.log(p.shape[-1])  # type: ignore[no-any-return]
+    return 1 - entr(p).sum(-1) / np.log(p.shape[-1])
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Confidence:
     Li et al., "SEENN: Towards Temporal Spiking Early-Exit Neural Networks", NeurIPS 2023 (SEENN-I).
     """
 
+    name: ClassVar[str] = "confidence"
     threshold: float
     accumulate: Accumulate = "sum"
     temperature: float = 1.0
@@ -55,10 +56,6 @@ class Confidence:
 
     def __post_init__(self) -> None:
         _check(self)
-
-    @property
-    def name(self) -> str:
-        return "confidence"
 
     def score(self, readout: Array) -> Array:
         return confidence(probabilities(readout, self.accumulate, self.temperature))
@@ -81,6 +78,7 @@ class Entropy:
     Li et al., "Input-Aware Dynamic Timestep Spiking Neural Networks for Efficient In-Memory Computing" (DT-SNN), DAC 2023.
     """
 
+    name: ClassVar[str] = "entropy"
     threshold: float
     accumulate: Accumulate = "sum"
     temperature: float = 1.0
@@ -88,10 +86,6 @@ class Entropy:
 
     def __post_init__(self) -> None:
         _check(self)
-
-    @property
-    def name(self) -> str:
-        return "entropy"
 
     def score(self, readout: Array) -> Array:
         return certainty(probabilities(readout, self.accumulate, self.temperature))

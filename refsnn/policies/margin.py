@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from math import ceil, inf
+from typing import ClassVar
 
 import numpy as np
 
@@ -28,22 +29,19 @@ def margin(readout: Array) -> Array:
     Wu et al., "Optimising Event-Driven Spiking Neural Network with Regularisation and Cutoff", 2023.
     """
     top = np.partition(readout, -2)
-    return top[..., -1] - top[..., -2]  # type: ignore[no-any-return]
+    return top[..., -1] - top[..., -2]
 
 
 @dataclass(frozen=True)
 class TopK:
     """Stop at the first step t whose margin exceeds thresholds[t - 1]; the last one is never needed."""
 
+    name: ClassVar[str] = "top-2 margin"
     thresholds: tuple[float, ...]
 
     def __post_init__(self) -> None:
         if not self.thresholds or np.isnan(self.thresholds).any():
             raise SpecError(f"TopK: thresholds are {self.thresholds!r}; give one number for each step")
-
-    @property
-    def name(self) -> str:
-        return "top-2 margin"
 
     def exit_step(self, readout: Array) -> IntArray:
         return first_exceeding(margin(checked(readout, "TopK", len(self.thresholds))), self.thresholds)

@@ -1,6 +1,7 @@
 """The bound no policy can beat: it knows the labels."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,11 +15,8 @@ class Oracle:
     Its accuracy is the accuracy at T, at the fewest steps. Wu et al., 2023.
     """
 
+    name: ClassVar[str] = "oracle"
     labels: Array
-
-    @property
-    def name(self) -> str:
-        return "oracle"
 
     def exit_step(self, readout: Array) -> IntArray:
         readout = checked(readout, "Oracle")

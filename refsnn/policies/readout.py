@@ -46,7 +46,7 @@ def checked_epsilon(epsilon: float, policy: str) -> float:
 
 
 def first_exceeding(score: Array, thresholds: Any) -> IntArray:
-    """min {t : score[t, n] > thresholds[t]}, or T: the step (1..T) at which each sample stops. NaN never exceeds."""
+    """Min {t : score[t, n] > thresholds[t]}, or T: the step (1..T) at which each sample stops. NaN never exceeds."""
     passed = np.asarray(score) > np.broadcast_to(np.asarray(thresholds, np.float64), len(score))[:, None]
     passed[-1] = True
     return passed.argmax(0).astype(np.int64) + 1

@@ -1,0 +1,201 @@
+"""Hypothesis strategies for networks, neurons, inputs and readouts; for our tests and for yours.
+
+    from hypothesis import given
+    from refsnn import simulate, strategies as snn
+
+    @given(case=snn.cases())
+    def test_my_backend(case):
+        network, x, steps = case
+        ...
+
+Every number drawn is dyadic, k / 2^s with few bits, so that float sums of this size are exact in any order: what differs
+then is a mistake, not rounding. Ties (a potential exactly at the threshold) are frequent for the same reason.
+"""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from refsnn.layers import QCFS, Add, AvgPool2d, BatchNorm, Conv2d, Flatten, Layer, Linear, Shape
+from refsnn.network import INPUT, Network, Node
+from refsnn.neurons import IF, LIF, Firing, Neuron, Reset
+
+Array = np.ndarray[Any, Any]
+
+
+def dyadic(low: int, high: int, *, bits: int = 2) -> st.SearchStrategy[float]:
+    """Multiples of 2^-bits from `low` to `high`."""
+    return st.integers(low << bits, high << bits).map(lambda k: k / (1 << bits))
+
+
+def tensors(shape: Shape, low: int = -2, high: int = 2) -> st.SearchStrategy[Array]:
+    """float32 arrays of multiples of 1/4."""
+    return hnp.arrays(np.int8, shape, elements=st.integers(4 * low, 4 * high), fill=st.just(0)).map(
+        lambda a: (a / 4).astype(np.float32)
+    )
+
+
+@st.composite
+def neurons(draw: st.DrawFn, *, kinds: tuple[type, ...] = (IF, LIF)) -> Neuron:
+    """IF and LIF with every comparator and reset."""
+    kind = draw(st.sampled_from(kinds))
+    threshold = draw(st.sampled_from([0.5, 1.0, 2.0, 1.25]))
+    common: dict[str, Any] = {
+        "v_threshold": threshold,
+        "v_init": draw(st.sampled_from([0.0, threshold / 2, -1.0])),
+        "reset": draw(st.sampled_from(Reset)),
+        "v_reset": draw(st.sampled_from([0.0, -0.5, 0.25])),
+        "firing": draw(st.sampled_from(Firing)),
+        "amplitude": draw(st.sampled_from([1.0, threshold, 0.5])),
+    }
+    if kind is IF:
+        return IF(**common)
+    return LIF(
+        **common,
+        decay=draw(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])),
+        gain=draw(st.sampled_from([1.0, 0.5])),
+        v_leak=draw(st.sampled_from([0.0, 0.5, -0.25])),
+    )
+
+
+@st.composite
+def convolutions(draw: st.DrawFn, shape: Shape) -> Conv2d:
+    """A convolution that fits the shape: strides, paddings, dilations, groups, with and without bias."""
+    channels, height, width = shape
+    groups = draw(st.sampled_from([g for g in (1, 2, 4) if channels % g == 0]))
+    outputs = groups * draw(st.integers(1, 2))
+    padding = (draw(st.integers(0, 2)), draw(st.integers(0, 2)))
+    dilation = (draw(st.integers(1, 2)), draw(st.integers(1, 2)))
+    kernel = tuple(
+        draw(st.integers(1, min(3, (size + 2 * pad - 1) // gap + 1)))
+        for size, pad, gap in zip((height, width), padding, dilation, strict=True)
+    )
+    return Conv2d(
+        weight=draw(tensors((outputs, channels // groups, *kernel))),
+        bias=draw(st.none() | tensors((outputs,))),
+        stride=(draw(st.integers(1, 3)), draw(st.integers(1, 3))),
+        padding=padding,
+        dilation=dilation,
+        groups=groups,
+    )
+
+
+@st.composite
+def pools(draw: st.DrawFn, shape: Shape) -> AvgPool2d:
+    """A pool that fits the shape, of one, two or four pixels (so that the mean stays dyadic)."""
+    padding = (draw(st.integers(0, 1)), draw(st.integers(0, 1)))
+    kernel = tuple(draw(st.integers(1, min(2, size + pad))) for size, pad in zip(shape[1:], padding, strict=True))
+    stride = draw(st.none() | st.tuples(st.integers(1, 2), st.integers(1, 2)))
+    return AvgPool2d(kernel=(kernel[0], kernel[1]), stride=stride, padding=padding)
+
+
+@st.composite
+def linears(draw: st.DrawFn, features: int, outputs: int | None = None) -> Linear:
+    outputs = draw(st.integers(1, 5)) if outputs is None else outputs
+    return Linear(weight=draw(tensors((outputs, features))), bias=draw(st.none() | tensors((outputs,))))
+
+
+@dataclass
+class _Builder:
+    """Nodes so far, and the shape that the last one gives."""
+
+    nodes: list[Node]
+    shape: Shape
+    last: str = INPUT
+
+    def add(self, layer: Layer, shape: Shape, inputs: tuple[str, ...] | None = None) -> None:
+        name = f"{type(layer).__name__.lower()}{len(self.nodes)}"
+        self.nodes.append(Node(name, layer, inputs or (self.last,)))
+        self.last, self.shape = name, shape
+
+
+@st.composite
+def networks(draw: st.DrawFn, *, kinds: tuple[type, ...] = (IF, LIF)) -> Network:
+    """Spiking networks: convolutions, pools, neurons and a residual sum on a small image, then linear layers."""
+    builder = _Builder([], (draw(st.sampled_from([1, 2, 4])), draw(st.integers(1, 5)), draw(st.integers(1, 5))))
+    first = builder.shape
+    for block in draw(st.lists(st.sampled_from(["conv", "pool", "residual"]), max_size=3)):
+        if block == "conv":
+            conv = draw(convolutions(builder.shape))
+            builder.add(conv, conv.output_shape(builder.shape))
+            builder.add(draw(neurons(kinds=kinds)), builder.shape)
+        elif block == "pool":
+            pool = draw(pools(builder.shape))
+            builder.add(pool, pool.output_shape(builder.shape))
+        elif builder.nodes:
+            channels, skipped = builder.shape[0], builder.last
+            builder.add(Conv2d(weight=draw(tensors((channels, channels, 3, 3))), padding=(1, 1)), builder.shape)
+            if draw(st.booleans()):
+                builder.add(draw(neurons(kinds=kinds)), builder.shape)
+            builder.add(Add(), builder.shape, (builder.last, skipped))
+            builder.add(draw(neurons(kinds=kinds)), builder.shape)
+    builder.add(Flatten(), (prod(builder.shape),))
+    for _ in range(draw(st.integers(0, 1))):
+        linear = draw(linears(prod(builder.shape)))
+        builder.add(linear, linear.output_shape(builder.shape))
+        builder.add(draw(neurons(kinds=kinds)), builder.shape)
+    builder.add(draw(linears(prod(builder.shape))), builder.shape)
+    return Network("drawn", first, tuple(builder.nodes))
+
+
+@st.composite
+def source_networks(draw: st.DrawFn, *, levels: int | None = None) -> Network:
+    """QCFS networks: convolution, sometimes BatchNorm, QCFS, sometimes a pool; then linear layers."""
+    builder = _Builder([], (draw(st.sampled_from([1, 2])), draw(st.integers(2, 5)), draw(st.integers(2, 5))))
+    first = builder.shape
+    count = levels or draw(st.sampled_from([1, 2, 4, 8]))
+
+    def activation() -> QCFS:
+        return QCFS(threshold=draw(st.sampled_from([0.5, 1.0, 2.0, 1.25])), levels=count)
+
+    for _ in range(draw(st.integers(0, 2))):
+        conv = draw(convolutions(builder.shape))
+        builder.add(conv, conv.output_shape(builder.shape))
+        if draw(st.booleans()):
+            builder.add(draw(batch_norms(builder.shape[0])), builder.shape)
+        builder.add(activation(), builder.shape)
+        if draw(st.booleans()):
+            pool = draw(pools(builder.shape))
+            builder.add(pool, pool.output_shape(builder.shape))
+    builder.add(Flatten(), (prod(builder.shape),))
+    linear = draw(linears(prod(builder.shape)))
+    builder.add(linear, linear.output_shape(builder.shape))
+    builder.add(activation(), builder.shape)
+    builder.add(draw(linears(prod(builder.shape))), builder.shape)
+    return Network("drawn", first, tuple(builder.nodes))
+
+
+@st.composite
+def batch_norms(draw: st.DrawFn, channels: int) -> BatchNorm:
+    """BatchNorm whose factor is no power of two."""
+    return BatchNorm(
+        weight=draw(tensors((channels,), 1, 2)),
+        bias=draw(tensors((channels,))),
+        mean=draw(tensors((channels,))),
+        var=draw(tensors((channels,), 0, 2)),
+    )
+
+
+def inputs(network: Network, *, max_samples: int = 3) -> st.SearchStrategy[Array]:
+    """float32[N, *input_shape] in multiples of 1/4 between -1 and 2."""
+    return st.integers(1, max_samples).flatmap(lambda n: tensors((n, *network.input_shape), -1, 2))
+
+
+@st.composite
+def cases(draw: st.DrawFn, *, kinds: tuple[type, ...] = (IF, LIF), max_steps: int = 6) -> tuple[Network, Array, int]:
+    """A spiking network, inputs for it, and a number of steps."""
+    network = draw(networks(kinds=kinds))
+    return network, draw(inputs(network)), draw(st.integers(1, max_steps))
+
+
+@st.composite
+def readouts(draw: st.DrawFn, *, max_steps: int = 6) -> tuple[Array, Array]:
+    """A readout float64[T, N, K] with frequent ties, and labels int64[N]."""
+    shape = draw(st.integers(1, max_steps)), draw(st.integers(1, 12)), draw(st.integers(2, 4))
+    per_step = draw(hnp.arrays(np.int64, shape, elements=st.integers(-4, 4)))
+    labels = draw(hnp.arrays(np.int64, shape[1], elements=st.integers(0, shape[2] - 1)))
+    return np.cumsum(per_step, axis=0).astype(np.float64), labels
