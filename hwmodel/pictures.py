@@ -1,0 +1,127 @@
+"""Pictures of a study as SVG texts, the same bytes for the same numbers."""
+
+import io
+from collections.abc import Sequence
+from math import floor
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+from hwmodel.report import CostReport
+from hwmodel.tradeoff import PolicyScore
+from hwmodel.units import readable
+
+# text stays text, no dates and no random ids: two runs give the same bytes
+STYLE: Any = {
+    "svg.fonttype": "none", "svg.hashsalt": "refsnn", "font.family": "sans-serif", "font.size": 9,
+    "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10, "legend.frameon": False,
+}  # fmt: skip
+COLOURS = ("#3b6ea5", "#d98032", "#4f9a5f", "#b3475a", "#7d6bb0", "#7f7f7f", "#c0a030", "#35a0a0", "#9c6b4a", "#d080b0")
+
+
+def accuracy_against_steps(by_step: Sequence[float], scores: Sequence[PolicyScore]) -> str:
+    """Accuracy after each step as a line, each policy as a point at its mean steps."""
+    with mpl.rc_context(STYLE):
+        figure = Figure((6.2, 3.4), layout="constrained")
+        axes = figure.add_subplot()
+        axes.plot(
+            range(1, len(by_step) + 1), [100 * a for a in by_step], "o-", color="#b0b0b0", label="every sample T steps"
+        )
+        for colour, one in zip(COLOURS, scores, strict=False):
+            axes.plot(one.mean_steps, 100 * one.accuracy, "D", color=colour, label=one.policy)
+        axes.set(xlabel="mean steps", ylabel="accuracy (%)", xlim=(0.5, len(by_step) + 0.5))
+        axes.legend(fontsize=8)
+        return _svg(figure)
+
+
+def energy_by_component(reports: Sequence[CostReport]) -> str:
+    """Energy per inference of each chip, a bar for each component, on a logarithmic scale."""
+    with mpl.rc_context(STYLE):
+        figure = Figure((6.2, 0.9 + 0.24 * sum(len(_component_energies(r)) + 1 for r in reports)), layout="constrained")
+        axes = figure.add_subplot()
+        ticks, labels, position = [], [], 0.0
+        for colour, report in zip(COLOURS, reports, strict=False):
+            bound = " (lower bound)" if report.is_lower_bound else ""
+            axes.text(
+                0.0,
+                position - 0.1,
+                f"{report.chip}{bound}",
+                transform=axes.get_yaxis_transform(),
+                weight="bold",
+                va="center",
+            )
+            for name, energy in _component_energies(report):
+                position += 1
+                axes.barh(position, energy, color=colour, height=0.75)
+                axes.text(energy * 1.1, position, readable(energy, "J"), va="center", fontsize=7.5)
+                ticks.append(position)
+                labels.append(name)
+            position += 1
+        axes.set(
+            yticks=ticks, yticklabels=labels, xscale="log", xlabel="energy per inference (J)", ylim=(position, -0.7)
+        )
+        axes.margins(x=0.2)
+        return _svg(figure)
+
+
+def _component_energies(report: CostReport) -> list[tuple[str, float]]:
+    totals: dict[str, float] = {}
+    for row in report.rows:
+        if row.energy_j:
+            name = "static" if row.component == "chip" else row.component
+            totals[name] = totals.get(name, 0.0) + row.energy_j / report.n_samples
+    return sorted(totals.items(), key=lambda item: -item[1])
+
+
+def energy_against_accuracy(scores: Sequence[PolicyScore]) -> str:
+    """One panel for each chip: policies by energy and accuracy, the marker's area by latency."""
+    with mpl.rc_context(STYLE):
+        chips = list(dict.fromkeys(one.chip for one in scores))
+        figure = Figure((3.4 * len(chips), 3.4), layout="constrained")
+        policies = list(dict.fromkeys(one.policy for one in scores))
+        for column, chip in enumerate(chips):
+            axes = figure.add_subplot(1, len(chips), column + 1)
+            here = [one for one in scores if one.chip == chip]
+            slowest = max(one.latency_s for one in here)
+            for one in here:
+                axes.scatter(one.energy_j, 100 * one.accuracy, s=25 + 150 * one.latency_s / slowest, alpha=0.8,
+                             color=COLOURS[policies.index(one.policy) % len(COLOURS)], label=one.policy)  # fmt: skip
+            axes.set(
+                title=chip, xscale="log", xlabel="energy per inference (J)", ylabel="" if column else "accuracy (%)"
+            )
+            axes.margins(0.15)
+        figure.legend(
+            *axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8, markerscale=0.6
+        )
+        return _svg(figure)
+
+
+def exactness_by_layer(rows: Sequence[tuple[str, int, int, int, int]]) -> str:
+    """For each (label, exact, tie, too few, too many) a bar of shares."""
+    with mpl.rc_context(STYLE):
+        figure = Figure((6.2, 0.9 + 0.34 * len(rows)), layout="constrained")
+        axes = figure.add_subplot()
+        names = ("exact", "tie", "too few spikes", "too many spikes")
+        for i, (_, *parts) in enumerate(rows):
+            left = 0.0
+            for k, part in enumerate(parts):
+                share = 100 * part / sum(parts)
+                colour = ("#4f9a5f", "#c0a030", "#3b6ea5", "#d98032")[k]
+                axes.barh(i, share, left=left, color=colour, height=0.7, label=names[k] if i == 0 else None)
+                left += share
+            never_rounded_up = floor(1e4 * parts[0] / sum(parts)) / 100
+            axes.text(101, i, f"{never_rounded_up:.2f} %", va="center", fontsize=8)
+        axes.set(
+            yticks=range(len(rows)), yticklabels=[row[0] for row in rows], xlim=(0, 112), xlabel="share of neurons (%)"
+        )
+        axes.invert_yaxis()
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
+        return _svg(figure)
+
+
+def _svg(figure: Figure) -> str:
+    buffer: Any = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
+    text: str = buffer.getvalue()
+    return text[text.index("<svg") :]

@@ -1,0 +1,74 @@
+"""What stopping early is worth: accuracy, steps, energy and latency of a policy on a chip."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from hwmodel.chip import ChipSpec, Family
+from hwmodel.model import estimate
+from refsnn.errors import ShapeError, SpecError
+from refsnn.trace import Trace
+
+Array = np.ndarray[Any, Any]
+
+
+class Policy(Protocol):
+    """What score() needs of a policy."""
+
+    @property
+    def name(self) -> str: ...
+
+    def exit_step(self, readout: Array) -> np.ndarray[Any, np.dtype[np.int64]]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyScore:
+    """A policy on a chip; per inference. The policy's own work (a top-2 search, a softmax) is not charged yet."""
+
+    policy: str
+    chip: str
+    accuracy: float
+    mean_steps: float
+    energy_j: float
+    latency_s: float
+    edp_js: float  # mean of energy * latency
+    is_lower_bound: bool  # some of the chip's work has no known price
+
+
+def score(policy: Policy, trace: Trace, labels: Array, chip: ChipSpec) -> PolicyScore:
+    """The policy's accuracy and cost when every sample of the run is stopped where the policy says."""
+    if trace.schedule != "lockstep":
+        raise SpecError(f"schedule {trace.schedule!r} has no answer before its last steps; score a lockstep run")
+    if chip.family is Family.FRAME_BASED:
+        raise SpecError(
+            f"chip {chip.name!r} computes whole frames and cannot stop early; estimate the source's frame on it"
+        )
+    labels = np.asarray(labels)
+    if labels.shape != (trace.n_samples,):
+        raise ShapeError(f"labels have shape {list(labels.shape)}, the run has {trace.n_samples} samples")
+    exit_step = policy.exit_step(trace.readout)
+    decision = trace.readout[exit_step - 1, np.arange(trace.n_samples)].argmax(-1)
+    report = estimate(trace.activity.until(exit_step), chip)
+    energy, latency = report.energy_per_sample_j, report.latency_per_sample_s
+    return PolicyScore(
+        policy=policy.name,
+        chip=chip.name,
+        accuracy=float((decision == labels).mean()),
+        mean_steps=float(exit_step.mean()),
+        energy_j=float(energy.mean()),
+        latency_s=float(latency.mean()),
+        edp_js=float((energy * latency).mean()),
+        is_lower_bound=report.is_lower_bound,
+    )
+
+
+def pareto(scores: Sequence[PolicyScore]) -> tuple[bool, ...]:
+    """For each score whether no other one on the same chip is at least as accurate and as cheap, and better in one."""
+
+    def beats(a: PolicyScore, b: PolicyScore) -> bool:
+        as_good = a.accuracy >= b.accuracy and a.energy_j <= b.energy_j
+        return a.chip == b.chip and as_good and (a.accuracy > b.accuracy or a.energy_j < b.energy_j)
+
+    return tuple(not any(beats(other, one) for other in scores) for one in scores)
