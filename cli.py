@@ -1,0 +1,621 @@
+"""The command line: one function per command that parses, calls, prints and returns an exit code.
+
+stdout is the result, stderr is progress and errors. Exit codes: 0 equal or done, 1 divergence, 2 usage or config error,
+3 input refused, 4 golden missing, stale or tampered, 5 nothing compared, 70 internal error, 130 interrupted.
+Everything heavy is imported inside the commands: `refsnn --help` is up in a blink.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from hwmodel.chip import ChipSpec
+    from refsnn.formats import Data
+    from refsnn.network import Network
+    from refsnn.tables import Table
+
+EVENT_CHIPS = ("loihi", "digital_45nm")  # what cost and score take when no chip is named
+FRAME_CHIP = "eyeriss_like"
+POLICIES = ("fixed", "margin", "confidence", "entropy", "oracle")  # as in refsnn/study.py, which is heavy to import
+
+model_argument = click.argument("model", type=click.Path(exists=True, dir_okay=False))
+data_argument = click.argument("data", type=click.Path(exists=True, dir_okay=False))
+spec_option = click.option(
+    "--spec",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Spec that names MODEL's layers, when MODEL is a weights file.",
+)
+steps_option = click.option("--steps", "-T", type=int, default=8, show_default=True, help="Steps to run.")
+limit_option = click.option("--limit", type=click.IntRange(min=1), help="Use the first N samples only.")
+format_option = click.option(
+    "--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True, help="What stdout is."
+)
+output_option = click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False),
+    help="Write the result to this file instead, whole or not at all.",
+)
+chip_option = click.option(
+    "--chip", "chips", multiple=True, metavar="NAME|FILE", help="Packaged chip or chip spec; repeatable."
+)
+schedule_option = click.option(
+    "--schedule",
+    type=click.Choice(["lockstep", "integrate_then_fire"]),
+    default="lockstep",
+    show_default=True,
+    help="How layers take turns.",
+)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="refsnn")
+def cli() -> None:
+    r"""Reference simulator for spiking neural networks: convert, verify, price on chips, check goldens.
+
+    MODEL is a network spec (.yaml) or a weights file with --spec; DATA an .npz with x (samples first) and, where needed, y.
+
+    \b
+    Example:
+      refsnn verify net.yaml test.npz --steps 8
+    """
+
+
+@cli.command()
+@model_argument
+@spec_option
+@format_option
+@output_option
+def summary(model: str, spec: str | None, form: str, output: str | None) -> int:
+    r"""Layers, shapes, weights and connections of MODEL.
+
+    \b
+    Example:
+      refsnn summary net.yaml
+    """
+    from refsnn.tables import summary_table
+
+    network = _network(model, spec)
+    nodes = [
+        {
+            "name": n.name,
+            "layer": type(n.layer).__name__,
+            "inputs": list(n.inputs),
+            "shape": list(network.shapes[n.name]),
+        }
+        for n in network.nodes
+    ]
+    data = {
+        "name": network.name,
+        "input": list(network.input_shape),
+        "digest": network.digest,
+        "is_spiking": network.is_spiking,
+        "nodes": nodes,
+    }
+    return _emit("summary", data, [summary_table(network)], form, output)
+
+
+@cli.command()
+@model_argument
+@spec_option
+@format_option
+@click.option(
+    "--output",
+    "-o",
+    required=True,
+    type=click.Path(dir_okay=False),
+    help="Spec to write (.yaml); the weights go beside it (.safetensors).",
+)
+def convert(model: str, spec: str | None, form: str, output: str) -> int:
+    r"""Write the spiking network of MODEL: BatchNorm folded, QCFS replaced by IF neurons.
+
+    \b
+    Example:
+      refsnn convert net.yaml -o snn.yaml
+    """
+    import refsnn
+    from refsnn.tables import conversion_table
+
+    ann = _network(model, spec)
+    snn = refsnn.convert(ann)
+    paths = refsnn.dump(snn, output)
+    data = {
+        "source_digest": ann.digest,
+        "digest": snn.digest,
+        "written": [str(path) for path in paths],
+        "neurons": list(snn.neurons),
+    }
+    return _emit("convert", data, [conversion_table(ann, snn)], form, None)
+
+
+@cli.command()
+@model_argument
+@data_argument
+@spec_option
+@click.option(
+    "--snn",
+    type=click.Path(exists=True, dir_okay=False),
+    help="Spiking network to compare; default: the one that convert makes.",
+)
+@steps_option
+@schedule_option
+@limit_option
+@format_option
+@output_option
+def verify(
+    model: str,
+    data: str,
+    spec: str | None,
+    snn: str | None,
+    steps: int,
+    schedule: str,
+    limit: int | None,
+    form: str,
+    output: str | None,
+) -> int:
+    r"""Compare the SNN with its source MODEL, neuron by neuron; exit 1 where it leaves it.
+
+    \b
+    Example:
+      refsnn verify net.yaml test.npz --steps 8
+    """
+    from dataclasses import asdict
+
+    import refsnn
+    from refsnn.tables import verdict_table
+
+    ann = _network(model, spec)
+    spiking = refsnn.load(snn) if snn else refsnn.convert(ann)
+    samples = refsnn.load_data(data, limit)
+    with _progress("verify") as progress:
+        verdict = refsnn.verify(ann, spiking, samples.x, steps=steps, schedule=schedule, progress=progress)
+    _emit("verify", {"equal": bool(verdict), **asdict(verdict)}, [verdict_table(verdict)], form, output)
+    return 0 if verdict else 1
+
+
+@cli.command()
+@model_argument
+@data_argument
+@spec_option
+@steps_option
+@schedule_option
+@click.option("--arithmetic", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
+@click.option(
+    "--backend",
+    type=click.Choice(["fast", "naive"]),
+    default="fast",
+    show_default=True,
+    help="Same bits, different speed.",
+)
+@limit_option
+@format_option
+@output_option
+def run(
+    model: str,
+    data: str,
+    spec: str | None,
+    steps: int,
+    schedule: str,
+    arithmetic: str,
+    backend: str,
+    limit: int | None,
+    form: str,
+    output: str | None,
+) -> int:
+    r"""Simulate MODEL (converted first if it does not spike): accuracy by step, spikes and work by layer.
+
+    \b
+    Example:
+      refsnn run net.yaml test.npz --steps 8
+    """
+    import refsnn
+    from refsnn.policies.readout import correct
+    from refsnn.tables import accuracy_table, activity_table
+
+    network = _network(model, spec)
+    samples = refsnn.load_data(data, limit)
+    number = refsnn.Float64() if arithmetic == "float64" else refsnn.Float32()
+    with _progress("run") as progress:
+        trace = refsnn.simulate(
+            _spiking(network),
+            samples.x,
+            steps=steps,
+            arithmetic=number,
+            backend=backend,
+            schedule=schedule,
+            progress=progress,
+        )
+    tables = [activity_table(trace)]
+    result: dict[str, Any] = {
+        "network": trace.network,
+        "steps": steps,
+        "samples": trace.n_samples,
+        "schedule": schedule,
+        "arithmetic": trace.arithmetic,
+        "latency_steps": trace.latency_steps,
+        "predictions": trace.readout[-1].argmax(-1).tolist(),
+        "nodes": {n.node: {k: int(v.sum()) for k, v in n.counts().items()} for n in trace.activity.nodes},
+    }
+    if samples.y is not None:
+        by_step = correct(trace.readout, samples.y).mean(1).tolist()
+        source = None if network.is_spiking else _source_accuracy(network, samples)
+        tables.insert(0, accuracy_table(trace, by_step, source))
+        result |= {"accuracy_by_step": by_step, "source_accuracy": source}
+    return _emit("run", result, tables, form, output)
+
+
+@cli.command()
+@model_argument
+@data_argument
+@spec_option
+@steps_option
+@chip_option
+@limit_option
+@format_option
+@output_option
+def cost(
+    model: str,
+    data: str,
+    spec: str | None,
+    steps: int,
+    chips: tuple[str, ...],
+    limit: int | None,
+    form: str,
+    output: str | None,
+) -> int:
+    r"""What running MODEL on chips takes: accesses, accumulates, cycles, energy, latency.
+
+    Event-driven chips are priced with the spiking network's activity, frame-based ones with the source's frame.
+
+    \b
+    Example:
+      refsnn cost net.yaml test.npz --steps 8 --chip loihi --chip digital_45nm
+    """
+    import hwmodel
+    import refsnn
+    from hwmodel.chip import Family
+    from refsnn.tables import cost_table
+
+    network = _network(model, spec)
+    described = [hwmodel.load_chip(name) for name in chips or _default_chips(network)]
+    samples = refsnn.load_data(data, limit)
+    with _progress("run") as progress:
+        trace = refsnn.simulate(_spiking(network), samples.x, steps=steps, progress=progress)
+    frame = None if network.is_spiking else refsnn.forward(network, samples.x).activity
+    reports = [
+        hwmodel.estimate(frame if frame and chip.family is Family.FRAME_BASED else trace.activity, chip)
+        for chip in described
+    ]
+    return _emit(
+        "cost",
+        {"steps": steps, "reports": [r.as_data() for r in reports]},
+        list(map(cost_table, reports)),
+        form,
+        output,
+    )
+
+
+@cli.command()
+@model_argument
+@data_argument
+@click.option(
+    "--calibration",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="DATA to choose thresholds on; never the samples to score.",
+)
+@spec_option
+@steps_option
+@chip_option
+@click.option(
+    "--policy", "policies", multiple=True, type=click.Choice(["all", *POLICIES]), help="Repeatable; default: all."
+)
+@click.option(
+    "--epsilon",
+    type=float,
+    default=0.01,
+    show_default=True,
+    help="Share of accuracy, or of certainty, that calibration may give up.",
+)
+@limit_option
+@format_option
+@output_option
+def score(
+    model: str,
+    data: str,
+    calibration: str,
+    spec: str | None,
+    steps: int,
+    chips: tuple[str, ...],
+    policies: tuple[str, ...],
+    epsilon: float,
+    limit: int | None,
+    form: str,
+    output: str | None,
+) -> int:
+    r"""Calibrate cutoff policies on one split and score them on another, on chips.
+
+    \b
+    Example:
+      refsnn score net.yaml test.npz --calibration calibration.npz --steps 8 --chip loihi
+    """
+    import hwmodel
+    import refsnn
+    from hwmodel.chip import Family
+    from refsnn.study import calibrated_policies, frame_baselines, refuse_overlap, score_data
+    from refsnn.tables import score_table
+
+    network = _network(model, spec)
+    described = [hwmodel.load_chip(name) for name in chips or _default_chips(network)]
+    samples, held = refsnn.load_data(data, limit), refsnn.load_data(calibration, limit)
+    refuse_overlap(samples, held)
+    with _progress("run") as progress:
+        trace = refsnn.simulate(_spiking(network), samples.x, steps=steps, progress=progress)
+    with _progress("calibrate") as progress:
+        calibrated = refsnn.simulate(_spiking(network), held.x, steps=steps, progress=progress)
+    chosen = calibrated_policies(calibrated.readout, held, samples, epsilon, _chosen(policies))
+    events = [chip for chip in described if chip.family is Family.EVENT_DRIVEN]
+    scores = [hwmodel.score(policy, trace, samples.labels, chip) for chip in events for policy in chosen]
+    baselines = frame_baselines(network, samples, [chip for chip in described if chip.family is Family.FRAME_BASED])
+    result = score_data(scores, baselines) | {"steps": steps, "epsilon": epsilon, "calibration_samples": len(held.x)}
+    return _emit("score", result, [score_table(scores, baselines)], form, output)
+
+
+@cli.group()
+def golden() -> None:
+    """Record a run, and check later runs against it bit for bit."""
+
+
+@golden.command("record")
+@model_argument
+@data_argument
+@spec_option
+@steps_option
+@schedule_option
+@limit_option
+@click.option("--output", "-o", required=True, type=click.Path(dir_okay=False), help="Golden file to write.")
+@format_option
+def golden_record(
+    model: str, data: str, spec: str | None, steps: int, schedule: str, limit: int | None, output: str, form: str
+) -> int:
+    r"""Write every spike, count, residual potential and readout of a run.
+
+    \b
+    Example:
+      refsnn golden record net.yaml test.npz --steps 8 --limit 16 -o net.golden
+    """
+    import refsnn
+
+    trace = _recorded_run(model, data, spec, steps, schedule, limit)
+    refsnn.golden.record(trace, output)
+    data_out = {"written": output, "network_digest": trace.network_digest, "steps": steps, "samples": trace.n_samples}
+    return _emit(
+        "golden-record",
+        data_out,
+        [f"{output}: {trace.n_samples} samples, {steps} steps, every spike of {', '.join(trace.spikes)}"],
+        form,
+        None,
+    )
+
+
+@golden.command("check")
+@click.argument("file", type=click.Path(dir_okay=False))
+@model_argument
+@data_argument
+@spec_option
+@format_option
+@output_option
+def golden_check(file: str, model: str, data: str, spec: str | None, form: str, output: str | None) -> int:
+    r"""Run MODEL on DATA as FILE was recorded and compare; exit 1 with the first divergence, 4 if FILE is not valid for them.
+
+    \b
+    Example:
+      refsnn golden check net.golden net.yaml test.npz
+    """
+    from dataclasses import asdict
+
+    import refsnn
+
+    wanted = refsnn.golden.recorded(file)
+    trace = _recorded_run(
+        model, data, spec, wanted["steps"], wanted["schedule"], wanted["arrays"]["readout"]["shape"][1]
+    )
+    verdict = refsnn.golden.check(file, trace)
+    _emit("golden-check", {"equal": bool(verdict), **asdict(verdict)}, [str(verdict)], form, output)
+    return 0 if verdict else 1
+
+
+@cli.command()
+@click.argument("name", required=False)
+@format_option
+@output_option
+def chips(name: str | None, form: str, output: str | None) -> int:
+    r"""List the packaged chips; or print every figure of the chip NAME (or spec file) with its origin.
+
+    \b
+    Example:
+      refsnn chips loihi
+    """
+    import hwmodel
+    from refsnn.tables import chip_table, chips_table
+
+    if name is None:
+        known = [hwmodel.load_chip(each) for each in hwmodel.chip_names()]
+        return _emit("chips", {"chips": [_chip_data(chip) for chip in known]}, [chips_table(known)], form, output)
+    chip = hwmodel.load_chip(name)
+    return _emit("chips", {"chips": [_chip_data(chip)]}, [chip_table(chip)], form, output)
+
+
+@cli.command()
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(file_okay=False),
+    default="demo-out",
+    show_default=True,
+    help="Folder for scores.json, report.html and the golden file.",
+)
+def demo(output: str) -> int:
+    r"""The whole job on handwritten digits: load, convert, simulate, verify, price, stop early, check a golden.
+
+    \b
+    Example:
+      refsnn demo -o demo-out
+    """
+    from refsnn.demo import run_demo
+
+    run_demo(output, _show, _progress)
+    return 0
+
+
+# --- what the commands share ---------------------------------------------------------------------------------------
+
+
+def _network(model: str, spec: str | None) -> Network:
+    import refsnn
+
+    return refsnn.load(model, spec=spec)
+
+
+def _spiking(network: Network) -> Network:
+    import refsnn
+
+    return network if network.is_spiking else refsnn.convert(network)
+
+
+def _source_accuracy(network: Network, samples: Data) -> float:
+    import refsnn
+
+    return float((refsnn.forward(network, samples.x).output.argmax(-1) == samples.labels).mean())
+
+
+def _recorded_run(model: str, data: str, spec: str | None, steps: int, schedule: str, limit: int | None) -> Any:
+    import refsnn
+
+    network = _spiking(_network(model, spec))
+    samples = refsnn.load_data(data, limit)
+    record = refsnn.Record(spikes=network.neurons)
+    with _progress("run") as progress:
+        return refsnn.simulate(network, samples.x, steps=steps, schedule=schedule, record=record, progress=progress)
+
+
+def _default_chips(network: Network) -> tuple[str, ...]:
+    return EVENT_CHIPS if network.is_spiking else (*EVENT_CHIPS, FRAME_CHIP)
+
+
+def _chosen(policies: tuple[str, ...]) -> tuple[str, ...]:
+    return POLICIES if not policies or "all" in policies else policies
+
+
+def _chip_data(chip: ChipSpec) -> Any:
+    from pydantic import TypeAdapter
+
+    from hwmodel.chip import ChipSpec
+
+    return TypeAdapter(ChipSpec).dump_python(chip, mode="json")
+
+
+def _emit(schema: str, data: dict[str, Any], tables: Sequence[Table | str], form: str, output: str | None) -> int:
+    """The result, as JSON or text, to stdout or to a file."""
+    if form == "json":
+        text = json.dumps({"schema": f"refsnn.{schema}/1", **data}, indent=2, allow_nan=False) + "\n"
+    else:
+        text = "\n".join(map(_rendered, tables))
+    if output is None:
+        click.echo(text, nl=False)
+    else:
+        from refsnn.files import write_atomic
+
+        write_atomic(output, text.encode())
+    return 0
+
+
+def _show(table: Table | str) -> None:
+    click.echo(_rendered(table), nl=False)
+
+
+def _rendered(table: Table | str) -> str:
+    """A table that fits 100 columns, plain when stdout is no terminal."""
+    if isinstance(table, str):
+        return table + "\n"
+    import io
+
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as RichTable
+
+    rich = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for i, column in enumerate(table.columns):
+        numeric = i and all(_is_numeric(row[i]) for row in table.rows)
+        rich.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=not i)
+    for row in table.rows:
+        rich.add_row(*row)
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=100, color_system=None, markup=False, highlight=False, emoji=False)
+    console.print(table.title)
+    console.print(rich)
+    for note in table.notes:
+        console.print(note)
+    console.print()
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+
+
+def _is_numeric(cell: str) -> bool:
+    return not cell or cell[0] in "0123456789-+>*" or cell == "unknown"
+
+
+@contextmanager
+def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr where that is a terminal; otherwise one line that says what was done."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        done = [0]
+        yield lambda n, total: done.__setitem__(0, n)
+        if done[0]:
+            click.echo(f"{title}: {done[0]} samples", err=True)
+        return
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda n, total: bar.update(task, completed=n, total=total)
+
+
+def main() -> None:
+    """Run the command; every way to end has its exit code."""
+    from refsnn.errors import RefSNNError
+
+    try:
+        sys.exit(cli(standalone_mode=False) or 0)
+    except click.exceptions.Abort:
+        sys.exit(130)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except RefSNNError as error:
+        click.echo(f"refsnn: {error}", err=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        click.echo("refsnn: interrupted; nothing was written", err=True)
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader left; Python would complain while shutting down
+        sys.exit(0)
+    except Exception:
+        import traceback
+
+        traceback.print_exc()
+        click.echo("refsnn: internal error: this is a bug, please report it with the lines above", err=True)
+        sys.exit(70)
+
+
+if __name__ == "__main__":
+    main()

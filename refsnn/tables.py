@@ -1,0 +1,258 @@
+"""Results as tables of text: what the commands print and the report shows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from hwmodel.chip import ChipSpec, Figure
+from hwmodel.report import CostReport
+from hwmodel.tradeoff import PolicyScore, pareto
+from hwmodel.units import readable
+from refsnn.layers import QCFS, Conv2d, Layer, Linear, kind_of
+from refsnn.network import Network
+from refsnn.neurons import IF, LIF
+from refsnn.policies import Oracle
+from refsnn.trace import Trace
+from refsnn.verification import Comparison, Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Table:
+    """A title, columns, rows, and remarks below."""
+
+    title: str
+    columns: Sequence[str]
+    rows: Sequence[Sequence[str]]
+    notes: Sequence[str] = ()
+
+
+def summary_table(network: Network) -> Table:
+    rows, weights, connections = [], 0, 0
+    for node in network.nodes:
+        shape = network.shapes[node.name]
+        n_weights, n_connections = "", ""
+        if isinstance(node.layer, Linear | Conv2d):
+            size = node.layer.weight.size + (0 if node.layer.bias is None else node.layer.bias.size)
+            reached = int(node.layer.fan_out(network.shapes[node.inputs[0]]).sum())
+            weights, connections = weights + size, connections + reached
+            n_weights, n_connections = f"{size:,}", f"{reached:,}"
+        rows.append(
+            [
+                node.name,
+                type(node.layer).__name__,
+                "x".join(map(str, shape)),
+                n_weights,
+                n_connections,
+                _parameters(node.layer),
+            ]
+        )
+    kind = "spiking" if network.is_spiking else "source (not spiking)"
+    return Table(
+        title=f"{network.name}: {kind} network, input {'x'.join(map(str, network.input_shape))}",
+        columns=("node", "layer", "output", "weights", "connections", "parameters"),
+        rows=rows,
+        notes=(
+            f"{weights:,} weights, {connections:,} connections, "
+            f"{sum(prod(network.shapes[n]) for n in network.neurons):,} spiking neurons; digest {network.digest[:12]}",
+        ),
+    )
+
+
+def _parameters(layer: Layer) -> str:
+    match layer:
+        case IF() | LIF():
+            leak = f"decay {layer.decay:g}, " if isinstance(layer, LIF) else ""
+            return f"{leak}fires at v {layer.firing.value} {layer.v_threshold:.4g} from {layer.v_init:.4g}, {layer.reset.value}"
+        case QCFS():
+            return f"threshold {layer.threshold:.4g}, {layer.levels} levels"
+        case Conv2d():
+            (_, _, height, width), stride, padding = layer.weight.shape, layer.stride, layer.padding
+            groups = f", groups {layer.groups}" if layer.groups > 1 else ""
+            return f"{height}x{width}, stride {stride[0]}x{stride[1]}, padding {padding[0]}x{padding[1]}{groups}"
+    return ""
+
+
+def conversion_table(ann: Network, snn: Network) -> Table:
+    rows = []
+    for node in ann.nodes:
+        kept = {n.name: n.layer for n in snn.nodes}.get(node.name)
+        if kept is None:
+            rows.append([node.name, type(node.layer).__name__, "folded into the weights before it"])
+        elif kind_of(kept) == "neuron":
+            rows.append([node.name, type(node.layer).__name__, f"{type(kept).__name__}, {_parameters(kept)}"])
+    return Table(title=f"{ann.name}: conversion", columns=("node", "was", "is"), rows=rows)
+
+
+def accuracy_table(trace: Trace, accuracies: Sequence[float], source: float | None) -> Table:
+    columns = ["", *(f"t={t + 1}" for t in range(len(accuracies)))]
+    rows = [["accuracy (%)", *(f"{100 * a:.2f}" for a in accuracies)]]
+    if source is not None:
+        columns.append("source")
+        rows[0].append(f"{100 * source:.2f}")
+    return Table(
+        title=f"{trace.network}: accuracy after each step, {trace.n_samples} samples", columns=columns, rows=rows
+    )
+
+
+def activity_table(trace: Trace) -> Table:
+    per_run = trace.n_samples * trace.steps
+    rows = [
+        [
+            node.node,
+            f"{node.spikes_out.sum() / per_run / node.n_neurons:.4f}" if node.kind == "neuron" else "",
+            f"{node.synops.sum() / trace.n_samples:,.1f}",
+            f"{node.macs.sum() / trace.n_samples:,.1f}",
+            f"{node.dense_ops * trace.steps:,}",
+        ]
+        for node in trace.activity.nodes
+        if node.kind in ("neuron", "weight")
+    ]
+    return Table(
+        title=f"{trace.network}: work per inference, {trace.steps} steps, {trace.schedule}, {trace.arithmetic}",
+        columns=("node", "spikes per neuron and step", "accumulates", "MACs (real input)", "dense operations"),
+        rows=[[row[0], row[1], *("" if row[1] else cell for cell in row[2:])] for row in rows],
+    )
+
+
+def verdict_table(verdict: Verdict) -> Table:
+    rows = []
+    for layer in verdict.layers:
+        for label, c in (("end to end", layer.end_to_end), ("layer-local", layer.local)):
+            rows.append(
+                [
+                    layer.node if label == "end to end" else "",
+                    label,
+                    f"{c.neurons:,}",
+                    percentage(c),
+                    f"{c.tie:,}",
+                    f"{c.deficit:,}",
+                    f"{c.surplus:,}",
+                    f"-{c.largest_deficit:g}/+{c.largest_surplus:g}",
+                ]
+            )
+    return Table(
+        title=f"{verdict.network}: T = {verdict.steps}, {verdict.schedule}, {verdict.arithmetic}, {verdict.samples} samples: "
+        + ("equal to its source in every layer" if verdict else "leaves its source"),
+        columns=("layer", "compared", "neurons", "exact", "ties", "too few", "too many", "largest"),
+        rows=rows,
+        notes=(
+            f"same decision as the source for {verdict.same_decision} of {verdict.samples} samples; "
+            f"answer after {verdict.latency_steps} steps",
+            *(f"first difference: {finding}" for finding in verdict.findings[:3]),
+        ),
+    )
+
+
+def percentage(c: Comparison) -> str:
+    """Share of exact neurons; never rounded up to 100 %."""
+    share = 100 * c.exact / c.neurons
+    return "100 %" if c.exact == c.neurons else f"{min(share, 99.9999):.4f} %"
+
+
+def cost_table(report: CostReport) -> Table:
+    n = report.n_samples
+    low, high = (energy / n for energy in report.interval_j)
+    rows = [
+        [
+            component,
+            action,
+            "" if component == "chip" else f"{count / n:,.1f}",
+            "unknown" if energy is None else readable(energy / n, "J"),
+        ]
+        for (component, action), (count, energy) in report.by_component().items()
+    ]
+    bound = "at least " if report.is_lower_bound else ""
+    cycles = "self-timed" if report.cycles_per_step is None else f"{report.cycles_per_step:,.0f} cycles per step"
+    return Table(
+        title=f"{report.chip}: {bound}{readable(report.mean_energy_j, 'J')}, {bound}{readable(report.mean_latency_s, 's')} "
+        f"per inference",
+        columns=("component", "action", "times", "energy"),
+        rows=rows,
+        notes=(
+            f"{cycles}, {report.steps_run.mean():.2f} steps on average; energy between {readable(low, 'J')} and "
+            + ("an unknown" if high == float("inf") else readable(high, "J")),
+            *(f"not priced: {text}" for text in report.unpriced),
+        ),
+    )
+
+
+def score_table(scores: Sequence[PolicyScore], baselines: Sequence[tuple[CostReport, float]]) -> Table:
+    """Every policy on every chip, the best trade-offs marked; then the source network on frame-based chips."""
+    rows = []
+    # the oracle is a bound that no policy reaches, so it does not put the policies in the shade
+    policies = [one for one in scores if one.policy != Oracle.name]
+    best_ones = {id(one) for one, best in zip(policies, pareto(policies), strict=True) if best}
+    for one in scores:
+        bound = ">=" if one.is_lower_bound else ""
+        rows.append(
+            [
+                one.chip,
+                one.policy,
+                f"{100 * one.accuracy:.2f}",
+                f"{one.mean_steps:.3f}",
+                f"{bound}{readable(one.energy_j, 'J')}",
+                f"{bound}{readable(one.latency_s, 's')}",
+                f"{one.edp_js:.3g}",
+                "*" if id(one) in best_ones else "",
+            ]
+        )
+    for report, accuracy in baselines:
+        rows.append(
+            [
+                report.chip,
+                "source, 1 frame",
+                f"{100 * accuracy:.2f}",
+                "",
+                readable(report.mean_energy_j, "J"),
+                readable(report.mean_latency_s, "s"),
+                f"{float((report.energy_per_sample_j * report.latency_per_sample_s).mean()):.3g}",
+                "",
+            ]
+        )
+    return Table(
+        title="policies: accuracy, energy and latency per inference",
+        columns=("chip", "policy", "accuracy (%)", "mean steps", "energy", "latency", "EDP (Js)", "best"),
+        rows=rows,
+        notes=(
+            "* no policy on this chip is as accurate for less energy; >= some work has no known price (see cost)",
+            "the oracle knows the labels: a bound, not a policy; a policy's own work is not charged yet",
+        ),
+    )
+
+
+def chips_table(chips: Sequence[ChipSpec]) -> Table:
+    return Table(
+        title="packaged chips",
+        columns=("name", "family", "technology", "description"),
+        rows=[[chip.name, chip.family.value, chip.technology, chip.description] for chip in chips],
+        notes=("refsnn chips NAME prints every figure with its origin",),
+    )
+
+
+def chip_table(chip: ChipSpec) -> Table:
+    rows = []
+    for component in chip.components:
+        for action in component.actions:
+            name = f"{component.name}: {action.name}"
+            rows.append([f"{name}, energy", *_figure_cells(action.energy, "J")])
+            if action.time:
+                rows.append([f"{name}, time", *_figure_cells(action.time, "s")])
+    if chip.barrier:
+        rows.append(["barrier at the end of a step", *_figure_cells(chip.barrier, "s")])
+    rows.append(["static power", *_figure_cells(chip.static, "W")])
+    clock = "self-timed" if chip.clock is None else readable(chip.clock, "Hz")
+    cores = f", {chip.cores.count} cores of {chip.cores.neurons} neurons" if chip.cores else ""
+    return Table(
+        title=f"{chip.name}: {chip.description}; {chip.technology}; {clock}{cores}",
+        columns=("figure", "nominal", "interval", "grade", "source"),
+        rows=rows,
+        notes=tuple(f"assumed: {text}" for text in chip.assumptions),
+    )
+
+
+def _figure_cells(figure: Figure, unit: str) -> list[str]:
+    if figure.nominal is None:
+        return ["unknown", "", figure.grade.value, figure.source]
+    low, high = figure.interval
+    interval = "" if low == high else f"{readable(low, unit)} .. {readable(high, unit)}"
+    return [readable(figure.nominal, unit), interval, figure.grade.value, figure.source]
