@@ -1,0 +1,144 @@
+"""A second implementation of the semantics, in exact rational numbers: step by step, neuron by neuron, no arrays.
+
+Written from the documentation of the layers and neurons. It shares no code with refsnn: it reads a network's attributes
+and nothing else.
+"""
+
+from fractions import Fraction
+from itertools import product
+
+
+def _numbers(array):
+    return array if not hasattr(array, "shape") or array.shape == () else [_numbers(part) for part in array]
+
+
+def _exact(value):
+    return [_exact(part) for part in value] if isinstance(value, list) else Fraction(float(value))
+
+
+def _flat(value):
+    return [leaf for part in value for leaf in _flat(part)] if isinstance(value, list) else [value]
+
+
+def _linear(layer, x):
+    weight = _exact(_numbers(layer.weight))
+    bias = [Fraction(0)] * len(weight) if layer.bias is None else _exact(_numbers(layer.bias))
+    return [sum((w * value for w, value in zip(row, x, strict=True)), b) for row, b in zip(weight, bias, strict=True)]
+
+
+def _conv(layer, x):
+    weight = _exact(_numbers(layer.weight))
+    outputs, per_group = len(weight), len(weight[0])
+    tall, wide = len(weight[0][0]), len(weight[0][0][0])
+    height, width = len(x[0]), len(x[0][0])
+    (sy, sx), (py, px), (dy, dx) = layer.stride, layer.padding, layer.dilation
+    rows = (height + 2 * py - dy * (tall - 1) - 1) // sy + 1
+    columns = (width + 2 * px - dx * (wide - 1) - 1) // sx + 1
+    result = []
+    for o in range(outputs):
+        first_channel = o // (outputs // layer.groups) * per_group
+        bias = Fraction(0) if layer.bias is None else Fraction(float(layer.bias[o]))
+        plane = [[bias] * columns for _ in range(rows)]
+        for y, z, ky, kx, c in product(range(rows), range(columns), range(tall), range(wide), range(per_group)):
+            iy, ix = y * sy + ky * dy - py, z * sx + kx * dx - px
+            if 0 <= iy < height and 0 <= ix < width:
+                plane[y][z] += weight[o][c][ky][kx] * x[first_channel + c][iy][ix]
+        result.append(plane)
+    return result
+
+
+def _pool(layer, x):
+    (ky, kx), (py, px) = layer.kernel, layer.padding
+    sy, sx = layer.kernel if layer.stride is None else layer.stride
+    height, width = len(x[0]), len(x[0][0])
+    rows, columns = (height + 2 * py - ky) // sy + 1, (width + 2 * px - kx) // sx + 1
+
+    def value(plane, y, z):
+        return plane[y][z] if 0 <= y < height and 0 <= z < width else Fraction(0)
+
+    return [
+        [
+            [
+                sum((value(plane, r * sy + a - py, c * sx + b - px) for a in range(ky) for b in range(kx)), Fraction(0))
+                / (ky * kx)
+                for c in range(columns)
+            ]
+            for r in range(rows)
+        ]
+        for plane in x
+    ]
+
+
+def _add(values):
+    first = values[0]
+    if isinstance(first, list):
+        return [_add(list(parts)) for parts in zip(*values, strict=True)]
+    return sum(values, Fraction(0))
+
+
+class Cell:
+    """One neuron and its potential."""
+
+    def __init__(self, layer):
+        self.layer = layer
+        self.v = Fraction(layer.v_init)
+
+    def step(self, current):
+        layer = self.layer
+        if type(layer).__name__ == "LIF":
+            leak = Fraction(layer.v_leak)
+            self.v = leak + Fraction(layer.decay) * (self.v - leak) + Fraction(layer.gain) * current
+        else:
+            self.v = self.v + current
+        theta = Fraction(layer.v_threshold)
+        fires = self.v > theta or (layer.firing.value == ">=" and self.v == theta)
+        if fires and layer.reset.value == "subtract":
+            self.v = self.v - theta
+        elif fires and layer.reset.value == "to_value":
+            self.v = Fraction(layer.v_reset)
+        return fires
+
+
+def interpret(network, sample, steps):
+    """(spikes, v, readout) of one sample: spikes[node][t] and v[node][t] flat lists, readout[t] a list of Fractions."""
+    cells, spikes, potentials, readout = {}, {}, {}, []
+    x = _exact(_numbers(sample))
+    for _ in range(steps):
+        values = {"input": x}
+        for node in network.nodes:
+            sources = [values[name] for name in node.inputs]
+            kind = type(node.layer).__name__
+            if kind in ("IF", "LIF"):
+                currents = _flat(sources[0])
+                here = cells.setdefault(node.name, [Cell(node.layer) for _ in currents])
+                fired = [cell.step(current) for cell, current in zip(here, currents, strict=True)]
+                spikes.setdefault(node.name, []).append(fired)
+                potentials.setdefault(node.name, []).append([cell.v for cell in here])
+                amplitude = Fraction(node.layer.amplitude)
+                values[node.name] = _shaped([amplitude if f else Fraction(0) for f in fired], sources[0])
+            elif kind == "Linear":
+                values[node.name] = _linear(node.layer, sources[0])
+            elif kind == "Conv2d":
+                values[node.name] = _conv(node.layer, sources[0])
+            elif kind == "AvgPool2d":
+                values[node.name] = _pool(node.layer, sources[0])
+            elif kind == "Flatten":
+                values[node.name] = _flat(sources[0])
+            elif kind == "Add":
+                values[node.name] = _add(sources)
+            else:
+                raise AssertionError(kind)
+        output = _flat(values[network.nodes[-1].name])
+        before = readout[-1] if readout else [Fraction(0)] * len(output)
+        readout.append([a + b for a, b in zip(before, output, strict=True)])
+    return spikes, potentials, readout
+
+
+def _shaped(flat, like):
+    """The flat list in the nesting of `like`."""
+    remaining = iter(flat)
+
+    def fill(part):
+        return [fill(p) for p in part] if isinstance(part, list) else next(remaining)
+
+    return fill(like)

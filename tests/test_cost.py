@@ -1,0 +1,209 @@
+"""The cost model on networks small enough for paper, capacity, and the packaged chips."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import hwmodel
+import refsnn
+from hwmodel.chip import Execution, Grade
+from refsnn import Network, Node, simulate
+from refsnn.errors import CapacityError, NothingCompared, ShapeError, SpecError
+from refsnn.layers import Linear
+from refsnn.neurons import IF
+from refsnn.policies import Confidence, Fixed
+
+CHIP = """\
+name: paper
+description: one memory, one adder
+technology: none
+family: event_driven
+execution: sequential
+clock: '1 MHz'
+components:
+  - name: memory
+    holds: weights
+    capacity: '16 B'
+    width: '16 bit'
+    word: '8 bit'
+    actions:
+      - {name: read, counts: [rows], cycles: 1, energy: {nominal: '10 pJ', low: '5 pJ', high: '20 pJ', kind: marginal, grade: estimated, source: paper}}
+  - name: adder
+    instances: 2
+    actions:
+      - {name: add, counts: [synops, macs], cycles: 1, energy: {nominal: '1 pJ', kind: marginal, grade: estimated, source: paper}}
+      - {name: update, counts: [updates], cycles: 3, energy: {nominal: '2 pJ', kind: marginal, grade: estimated, source: paper}}
+barrier: {nominal: '2 us', kind: marginal, grade: estimated, source: paper}
+static: {nominal: '1 uW', kind: static, grade: estimated, source: paper}
+"""
+
+
+@pytest.fixture
+def chip(tmp_path):
+    (tmp_path / "paper.yaml").write_text(CHIP)
+    return hwmodel.load_chip(tmp_path / "paper.yaml")
+
+
+@pytest.fixture
+def activity():
+    """Two inputs, both on; two neurons that fire at every step; three outputs. Two steps, one sample."""
+    network = Network("net", (2,), (
+        Node("fc1", Linear(weight=np.ones((2, 2))), ("input",)),
+        Node("if1", IF(v_threshold=1.0), ("fc1",)),
+        Node("fc2", Linear(weight=np.ones((3, 2))), ("if1",)),
+    ))  # fmt: skip
+    return simulate(network, np.ones((1, 2)), steps=2).activity
+
+
+def test_a_run_priced_on_paper(activity, chip):
+    """Per step: fc1 4 MACs, rows of 2 in one access each: 2 accesses. fc2 6 accumulates, rows of 3 take 2 accesses: 4.
+    2 updates. Energy per step 60 + 10 + 4 = 74 pJ. Cycles: the group of if1 has 2 accesses against (4 + 2 * 3) / 2 = 5 on
+    the two adders, rounded up per action: 2 + 3 = 5; the readout 4 accesses against 3 additions: 4. 9 cycles, 2 of barrier:
+    11 us, at 1 uW 11 pJ.
+    """
+    report = hwmodel.estimate(activity, chip)
+    rows = {(row.node, row.action): (row.count, row.energy_j, row.cycles) for row in report.rows}
+    assert rows["fc1", "read"] == (4, pytest.approx(40e-12), 4)
+    assert rows["fc1", "add"] == (8, pytest.approx(8e-12), 8)
+    assert rows["if1", "update"] == (4, pytest.approx(8e-12), 12)
+    assert rows["fc2", "read"] == (8, pytest.approx(80e-12), 8)
+    assert rows["fc2", "add"] == (12, pytest.approx(12e-12), 12)
+    assert rows["chip", "static power x time"] == (1, pytest.approx(22e-12), None)
+    assert report.energy_j == pytest.approx(170e-12)
+    assert report.interval_j == (pytest.approx(110e-12), pytest.approx(290e-12))
+    assert report.step_cycles.tolist() == [[11], [11]]
+    assert report.cycles_per_step == 11
+    assert report.latency_per_sample_s.tolist() == [pytest.approx(22e-6)]
+    assert not report.is_lower_bound
+
+
+def test_layers_on_cores_of_their_own_take_as_long_as_the_slowest(activity, chip):
+    parallel = hwmodel.estimate(activity, replace(chip, execution=Execution.PARALLEL))
+    assert parallel.step_cycles.tolist() == [[7], [7]]
+
+
+def test_what_no_action_counts_is_unpriced_not_free(activity, chip):
+    no_updates = replace(chip.components[1], actions=chip.components[1].actions[:1])
+    report = hwmodel.estimate(activity, replace(chip, components=[chip.components[0], no_updates]))
+    assert report.is_lower_bound
+    assert report.unpriced == ("updates (4 times)",)
+    assert report.interval_j[1] == float("inf")
+    (row,) = [row for row in report.rows if row.energy_j is None]
+    assert (row.node, row.component, row.action, row.count) == ("if1", "none", "updates", 4)
+
+
+def test_what_does_not_fit_is_an_error_with_numbers(activity, chip, trace):
+    small = replace(chip, components=[replace(chip.components[0], capacity=9), chip.components[1]])
+    with pytest.raises(CapacityError) as error:
+        hwmodel.estimate(activity, small)
+    assert str(error.value) == (
+        "chip 'paper' cannot hold the network: 10 weights of 8 bit take 10 bytes, memory has 9; take a larger chip or a "
+        "smaller network"
+    )
+    with pytest.raises(CapacityError) as error:
+        hwmodel.estimate(trace.activity, hwmodel.load_chip("odin"))
+    assert str(error.value) == (
+        "chip 'odin' cannot hold the network: 1610 neurons and 13706 weights of 4 bit need 7 cores, it has 1 (each 256 neurons, "
+        "32768 bytes of weights); take a larger chip or a smaller network"
+    )
+
+
+def test_cores_are_whole_and_hold_a_layer_each(trace):
+    report = hwmodel.estimate(trace.activity, hwmodel.load_chip("loihi"))
+    assert report.cores == {"act1": 1, "act2": 1, "act3": 1, "fc2": 1}
+
+
+def test_odin_runs_what_it_holds(activity):
+    """Both layers on the one core: 12 accumulates at 8.43 pJ; 24 + 8 cycles for them and the updates, 75 MHz, 160.8 uW."""
+    report = hwmodel.estimate(activity, hwmodel.load_chip("odin"))
+    time = (24 + 8) / 75e6
+    assert report.energy_j == pytest.approx(12 * 8.43e-12 + time * 160.8e-6)
+    assert report.unpriced == ("macs (8 times)", "core neuron update (4 times)")
+
+
+def test_the_published_odin_powers():
+    """Frenkel et al. 2019: 477 uW at 75 MHz and 37.5 MSOP/s, with the same constants: a check of transcription and units."""
+    chip = hwmodel.load_chip("odin")
+    per_sop = chip.components[0].actions[0].energy.nominal
+    assert chip.static.nominal + 37.5e6 * per_sop == pytest.approx(477e-6, abs=0.5e-6)
+
+
+def test_the_published_loihi_nearest_neighbours():
+    """Frady et al. 2020 measured 1.33 mJ; Davies' constants and inactive updates give 1.523 mJ, 14.5 % more."""
+    actions = {action.name: action for action in hwmodel.load_chip("loihi").components[0].actions}
+    predicted = 54.4e6 * actions["accumulate"].energy.nominal + 4.608e6 * actions["neuron update"].energy.low
+    assert predicted == pytest.approx(1.523456e-3)
+    assert predicted / 1.33e-3 == pytest.approx(1.145, abs=5e-4)
+
+
+@pytest.mark.parametrize("name", hwmodel.chip_names())
+def test_every_figure_has_a_source_and_no_chip_an_idle_component(name):
+    chip = hwmodel.load_chip(name)
+    assert chip.name == name
+    figures = [chip.static, *([chip.barrier] if chip.barrier else [])]
+    for component in chip.components:
+        for action in component.actions:
+            figures += [action.energy, *([action.time] if action.time else [])]
+    assert all(len(figure.source) > 5 for figure in figures)
+    assert sum(figure.grade is not Grade.UNKNOWN for figure in figures) >= 2
+
+
+def test_at_least_three_chips_and_both_families():
+    chips = [hwmodel.load_chip(name) for name in hwmodel.chip_names()]
+    assert {"loihi", "digital_45nm", "eyeriss_like"} <= {chip.name for chip in chips}
+    assert {chip.family.value for chip in chips} == {"event_driven", "frame_based"}
+
+
+def test_the_source_frame_is_the_baseline(ann, test_data):
+    """67,776 connections on 168 units: ceil(7744/168) + ceil(51200/168) + ceil(8192/168) + ceil(640/168) = 405 cycles."""
+    report = hwmodel.estimate(refsnn.forward(ann, test_data.x).activity, hwmodel.load_chip("eyeriss_like"))
+    counts = {key: count / report.n_samples for key, (count, _) in report.by_component().items()}
+    assert counts["mac array", "multiply-accumulate"] == 67_776
+    assert counts["weight spad", "read"] == 33_888
+    assert counts["sum spad", "write"] == 67_776
+    assert counts["dram", "read"] == 8
+    assert counts["global buffer", "read"] == 18 + 8 + 576 + 32 + 1024 + 8 + 16 + 1 + 1032 - 1024 + 82 - 2 + 1
+    assert (report.step_cycles == 47 + 305 + 49 + 4).all()
+
+
+def test_scores(trace, test_data):
+    chip = hwmodel.load_chip("loihi")
+    whole = hwmodel.score(Fixed(8), trace, test_data.labels, chip)
+    report = hwmodel.estimate(trace.activity, chip)
+    assert whole.energy_j == pytest.approx(report.mean_energy_j)
+    assert whole.latency_s == pytest.approx(report.mean_latency_s)
+    assert whole.mean_steps == 8
+    assert whole.accuracy == (trace.readout[-1].argmax(-1) == test_data.labels).mean()
+    early = hwmodel.score(Confidence(0.9), trace, test_data.labels, chip)
+    assert early.energy_j < whole.energy_j
+    assert early.latency_s < whole.latency_s
+    cheap = replace(early, accuracy=whole.accuracy)
+    assert hwmodel.pareto([whole, cheap, replace(cheap, chip="other", energy_j=1.0)]) == (False, True, True)
+
+
+def test_scores_are_refused_where_they_mean_nothing(trace, test_data, snn):
+    chip = hwmodel.load_chip("loihi")
+    with pytest.raises(ShapeError, match=r"labels have shape \[3\], the run has 400 samples"):
+        hwmodel.score(Fixed(8), trace, test_data.labels[:3], chip)
+    with pytest.raises(SpecError, match="computes whole frames and cannot stop early"):
+        hwmodel.score(Fixed(8), trace, test_data.labels, hwmodel.load_chip("eyeriss_like"))
+    delayed = simulate(snn, test_data.x[:2], steps=8, schedule="integrate_then_fire")
+    with pytest.raises(SpecError, match="schedule 'integrate_then_fire' has no answer before its last steps"):
+        hwmodel.score(Fixed(8), delayed, test_data.labels[:2], chip)
+    with pytest.raises(NothingCompared, match="the activity has no samples"):
+        hwmodel.estimate(replace(trace.activity, steps_run=np.empty(0, np.int64)), chip)
+
+
+def test_a_report_is_plain_data_and_a_table(trace):
+    report = hwmodel.estimate(trace.activity, hwmodel.load_chip("loihi"))
+    data = json.loads(json.dumps(report.as_data(), allow_nan=False))
+    assert data["energy_interval_j"][1] is None
+    assert data["is_lower_bound"]
+    assert data["unpriced"] == ["host multiply-accumulate (13,867,648 times)"]
+    text = str(report)
+    assert text.startswith(
+        "loihi: >= 72.2 uJ and >= 635 us per inference, self-timed, 400 samples, 8.00 steps on average"
+    )
+    assert max(map(len, text.splitlines())) <= 100

@@ -1,0 +1,159 @@
+"""verify(): the counting facts, the digits, and what does not correspond."""
+
+from dataclasses import replace
+from itertools import product
+
+import numpy as np
+import pytest
+
+import refsnn
+from refsnn import Frames, Network, Node, convert, simulate, verify
+from refsnn.errors import SpecError, UnsupportedLayerError
+from refsnn.layers import QCFS, BatchNorm, Linear
+from refsnn.neurons import IF, LIF
+from refsnn.properties import ideal_count
+
+
+def single(neuron):
+    return Network("single", (1,), (Node("w", Linear(weight=np.ones((1, 1))), ("input",)), Node("n", neuron, ("w",))))
+
+
+def test_deficit_and_surplus_follow_from_the_residual_for_every_small_current_sequence():
+    """All sequences of up to 4 currents from -4..6 and thresholds 1..4, in whole numbers, at once as samples.
+
+    F1: n = N exactly when 0 <= v < theta, or n = T and v >= theta, or n = 0 and v < 0.
+    F2: N = clip(n + floor(v / theta), 0, T). F3: n < N exactly when v >= theta and n < T; n > N when v < 0 and n > 0.
+    """
+    seen = 0
+    for steps in (1, 2, 3, 4):
+        currents = np.array(list(product(range(-4, 7), repeat=steps)))
+        for theta in (1, 2, 3, 4):
+            for v_init in {0, theta // 2, -1, theta + 1}:
+                neuron = IF(v_threshold=theta, v_init=v_init)
+                trace = simulate(
+                    single(neuron), Frames(currents.T[:, :, None]), steps=steps, arithmetic=refsnn.Float64()
+                )
+                n, v = trace.counts["n"][:, 0], trace.residual["n"][:, 0].astype(int)
+                q = v_init + currents.sum(1)
+                ideal = np.clip(q // theta, 0, steps)
+                assert (v == q - theta * n).all()
+                assert (ideal == ideal_count(n, trace.residual["n"][:, 0], theta, steps)).all()
+                assert (
+                    (n == ideal) == ((v >= 0) & (v < theta) | (n == steps) & (v >= theta) | (n == 0) & (v < 0))
+                ).all()
+                assert ((n < ideal) == ((v >= theta) & (n < steps))).all()
+                assert ((n > ideal) == ((v < 0) & (n > 0))).all()
+                seen += len(q)
+    assert seen > 200_000
+
+
+def test_the_papers_example_with_its_arithmetic_values():
+    """Weight 1.5, threshold 1, v_init 0, T = 4 (Bu et al. 2022, unevenness error): input spikes at steps 1, 3, 4 give 3
+    spikes and v = 1.5 left, at steps 3, 4 give 2 and v = 1: one spike too few each.
+    """
+    net = Network(
+        "uneven",
+        (1,),
+        (Node("w", Linear(weight=np.array([[1.5]])), ("input",)), Node("n", IF(v_threshold=1.0), ("w",))),
+    )
+    for spikes, count, left, ideal in (([1, 0, 1, 1], 3, 1.5, 4), ([0, 0, 1, 1], 2, 1.0, 3)):
+        trace = simulate(net, Frames(np.array(spikes, float).reshape(4, 1, 1)), steps=4)
+        assert trace.counts["n"].item() == count
+        assert trace.residual["n"].item() == left
+        assert ideal_count(trace.counts["n"], trace.residual["n"], 1.0, 4).item() == ideal
+
+
+def test_the_digits_at_t_equal_l(ann, snn, test_data):
+    verdict = verify(ann, snn, test_data.x, steps=8)
+    first, *deeper = verdict.layers
+    assert first.local == first.end_to_end
+    assert (first.local.exact, first.local.tie) == (409_600, 0)
+    assert not verdict
+    # measured once, and the same on every machine: float64 sums in a specified order
+    assert [layer.end_to_end.exact for layer in deeper] == [195_834, 23_357]
+    assert [layer.local.exact for layer in deeper] == [195_834, 24_981]
+    assert verdict.same_decision == 397
+    assert [f.node for f in verdict.findings] == ["act2", "act2", "act3", "act3"]
+    assert str(verdict.findings[0]) == (
+        "layer act2, sample 0, neuron [2, 1, 0]: layer-local count: expected 0 spikes in 8 steps, got 1 "
+        "(current was taken back after a spike: v = -0.304072 is left below 0)"
+    )
+    assert "act2: 195834/204800 exact end to end (683 too few, 8283 too many, 0 ties)" in str(verdict)
+
+
+def test_the_digits_integrate_then_fire(ann, snn, test_data):
+    verdict = verify(ann, snn, test_data.x, steps=8, schedule="integrate_then_fire")
+    assert verdict
+    assert verdict.same_decision == verdict.samples == 400
+    assert verdict.latency_steps == 32
+    assert [layer.end_to_end.exact for layer in verdict.layers] == [409_600, 204_800, 25_600]
+
+
+def test_accuracy_within_half_a_point_of_the_source(ann, trace, test_data):
+    source = refsnn.forward(ann, test_data.x).output.argmax(-1)
+    decided = trace.readout[-1].argmax(-1)
+    assert abs((decided == test_data.labels).mean() - (source == test_data.labels).mean()) <= 0.005
+
+
+def test_a_tie_is_reported_as_a_tie():
+    """z = 1/2 of the step between two levels, exactly: floor(1/2 + 1/2) = 1, on the edge."""
+    source = Network("tie", (1,), (
+        Node("w", Linear(weight=np.ones((1, 1))), ("input",)),
+        Node("act", QCFS(threshold=1.0, levels=4), ("w",)),
+        Node("out", Linear(weight=np.ones((2, 1))), ("act",)),
+    ))  # fmt: skip
+    verdict = verify(source, convert(source), np.array([[0.125], [0.3]]), steps=4)
+    (layer,) = verdict.layers
+    assert (layer.end_to_end.tie, layer.end_to_end.exact) == (1, 1)
+    assert (layer.local.tie, layer.local.exact) == (1, 1)
+    assert verdict
+
+
+def test_other_steps_than_levels_are_compared_as_rates(ann, snn, test_data):
+    """At T = 4 a level of 3 out of 8 is 1.5 spikes: nobody can fire that often, so the first layer differs honestly."""
+    verdict = verify(ann, snn, test_data.x[:50], steps=4)
+    first = verdict.layers[0]
+    assert first.local.exact == first.local.neurons
+    assert first.end_to_end.exact < first.end_to_end.neurons
+    levels = refsnn.forward(refsnn.fold_batch_norm(ann), test_data.x[:50], arithmetic=refsnn.Float64()).levels["act1"]
+    assert first.end_to_end.deficit + first.end_to_end.surplus >= int((levels % 2).sum())
+    assert first.end_to_end.largest_deficit == 0.5
+
+
+@pytest.mark.parametrize("change", [{"v_threshold": 0.5}, {"reset": "to_value"}])
+def test_networks_that_do_not_correspond(ann, snn, test_data, change):
+    nodes = [replace(node, layer=replace(node.layer, **change)) if node.name == "act1" else node for node in snn.nodes]
+    with pytest.raises((SpecError, UnsupportedLayerError)) as error:
+        verify(ann, Network("other", snn.input_shape, tuple(nodes)), test_data.x, steps=8)
+    assert str(error.value) in (
+        "act1: v_threshold is 0.5, but the source's threshold is 0.8922812938690186",
+        "act1: counts of IF neurons that lose charge have no source level",
+    )
+
+
+def test_a_network_with_other_neurons_is_refused(ann, specs, test_data):
+    lif = refsnn.load(specs / "networks" / "digits_lif.yaml")
+    with pytest.raises(SpecError) as error:
+        verify(ann, lif, test_data.x, steps=8)
+    assert str(error.value) == (
+        "network 'digits_lif' does not correspond to its source 'digits': spiking nodes lif1, lif2, lif3 against QCFS nodes "
+        "act1, act2, act3; give the network that convert made of this source"
+    )
+
+
+def test_conversion_refuses_what_it_cannot_say(snn):
+    with pytest.raises(UnsupportedLayerError, match="act1: network 'digits' spikes already; nothing to convert"):
+        convert(snn)
+    plain = Network("plain", (2,), (Node("fc", Linear(weight=np.eye(2)), ("input",)),))
+    with pytest.raises(
+        UnsupportedLayerError, match="network 'plain' has no QCFS activation to replace; train it with one"
+    ):
+        convert(plain)
+    norm = BatchNorm(weight=np.ones(2), bias=np.ones(2), mean=np.ones(2), var=np.ones(2))
+    with pytest.raises(
+        UnsupportedLayerError, match="bn: BatchNorm can be folded only into a Linear or Conv2d that nothing else"
+    ):
+        convert(
+            Network("bn", (2,), (Node("bn", norm, ("input",)), Node("act", QCFS(threshold=1.0, levels=2), ("bn",))))
+        )
+    assert LIF(decay=0.5, v_threshold=1.0).gain == 1.0
