@@ -8,6 +8,7 @@ Everything heavy is imported inside the commands: `refsnn --help` is up in a bli
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
     from refsnn.network import Network
     from refsnn.tables import Table
 
-EVENT_CHIPS = ("loihi", "digital_45nm")  # what cost and score take when no chip is named
-FRAME_CHIP = "eyeriss_like"
 POLICIES = ("fixed", "margin", "confidence", "entropy", "oracle")  # as in refsnn/study.py, which is heavy to import
 
 model_argument = click.argument("model", type=click.Path(exists=True, dir_okay=False))
@@ -55,10 +54,10 @@ schedule_option = click.option(
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="refsnn")
 def cli() -> None:
-    r"""Reference simulator for spiking neural networks: convert, verify, price on chips, check goldens.
+    """Reference simulator for spiking neural networks: convert, verify, price on chips, check goldens.
 
     MODEL is a network spec (.yaml) or a weights file with --spec; DATA an .npz with x (samples first) and, where needed, y.
 
@@ -74,7 +73,7 @@ def cli() -> None:
 @format_option
 @output_option
 def summary(model: str, spec: str | None, form: str, output: str | None) -> int:
-    r"""Layers, shapes, weights and connections of MODEL.
+    """Layers, shapes, weights and connections of MODEL.
 
     \b
     Example:
@@ -114,7 +113,7 @@ def summary(model: str, spec: str | None, form: str, output: str | None) -> int:
     help="Spec to write (.yaml); the weights go beside it (.safetensors).",
 )
 def convert(model: str, spec: str | None, form: str, output: str) -> int:
-    r"""Write the spiking network of MODEL: BatchNorm folded, QCFS replaced by IF neurons.
+    """Write the spiking network: BatchNorm folded, QCFS replaced by IF neurons.
 
     \b
     Example:
@@ -160,7 +159,7 @@ def verify(
     form: str,
     output: str | None,
 ) -> int:
-    r"""Compare the SNN with its source MODEL, neuron by neuron; exit 1 where it leaves it.
+    """Compare the SNN with its source, neuron by neuron; exit 1 where it differs.
 
     \b
     Example:
@@ -209,7 +208,7 @@ def run(
     form: str,
     output: str | None,
 ) -> int:
-    r"""Simulate MODEL (converted first if it does not spike): accuracy by step, spikes and work by layer.
+    """Simulate (a source network is converted first): accuracy by step, work by layer.
 
     \b
     Example:
@@ -270,7 +269,7 @@ def cost(
     form: str,
     output: str | None,
 ) -> int:
-    r"""What running MODEL on chips takes: accesses, accumulates, cycles, energy, latency.
+    """Price a run on chips: accesses, accumulates, cycles, energy, latency.
 
     Event-driven chips are priced with the spiking network's activity, frame-based ones with the source's frame.
 
@@ -340,7 +339,7 @@ def score(
     form: str,
     output: str | None,
 ) -> int:
-    r"""Calibrate cutoff policies on one split and score them on another, on chips.
+    """Calibrate cutoff policies on one split, score them on another, on chips.
 
     \b
     Example:
@@ -385,7 +384,7 @@ def golden() -> None:
 def golden_record(
     model: str, data: str, spec: str | None, steps: int, schedule: str, limit: int | None, output: str, form: str
 ) -> int:
-    r"""Write every spike, count, residual potential and readout of a run.
+    """Write every spike, count, residual potential and readout of a run.
 
     \b
     Example:
@@ -413,7 +412,7 @@ def golden_record(
 @format_option
 @output_option
 def golden_check(file: str, model: str, data: str, spec: str | None, form: str, output: str | None) -> int:
-    r"""Run MODEL on DATA as FILE was recorded and compare; exit 1 with the first divergence, 4 if FILE is not valid for them.
+    """Run MODEL on DATA as FILE was recorded and compare; exit 1 with the first divergence, 4 if FILE is not valid for them.
 
     \b
     Example:
@@ -437,7 +436,7 @@ def golden_check(file: str, model: str, data: str, spec: str | None, form: str, 
 @format_option
 @output_option
 def chips(name: str | None, form: str, output: str | None) -> int:
-    r"""List the packaged chips; or print every figure of the chip NAME (or spec file) with its origin.
+    """List the packaged chips, or every figure of one (NAME or FILE) with its origin.
 
     \b
     Example:
@@ -463,7 +462,9 @@ def chips(name: str | None, form: str, output: str | None) -> int:
     help="Folder for scores.json, report.html and the golden file.",
 )
 def demo(output: str) -> int:
-    r"""The whole job on handwritten digits: load, convert, simulate, verify, price, stop early, check a golden.
+    """The whole job on handwritten digits, from trained weights to a golden check.
+
+    Load, convert, simulate, verify, price on chips, stop early, record and check.
 
     \b
     Example:
@@ -507,6 +508,8 @@ def _recorded_run(model: str, data: str, spec: str | None, steps: int, schedule:
 
 
 def _default_chips(network: Network) -> tuple[str, ...]:
+    from refsnn.study import EVENT_CHIPS, FRAME_CHIP
+
     return EVENT_CHIPS if network.is_spiking else (*EVENT_CHIPS, FRAME_CHIP)
 
 
@@ -527,7 +530,7 @@ def _emit(schema: str, data: dict[str, Any], tables: Sequence[Table | str], form
     if form == "json":
         text = json.dumps({"schema": f"refsnn.{schema}/1", **data}, indent=2, allow_nan=False) + "\n"
     else:
-        text = "\n".join(map(_rendered, tables))
+        text = "".join(map(_rendered, tables))
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -568,7 +571,12 @@ def _rendered(table: Table | str) -> str:
 
 
 def _is_numeric(cell: str) -> bool:
-    return not cell or cell[0] in "0123456789-+>*" or cell == "unknown"
+    """Numbers, and quantities such as '>=23.6 pJ', stand flush right."""
+    return (
+        not cell
+        or cell in ("unknown", "*")
+        or re.fullmatch(r"(>=)?[-+]?[\d.,]+(e[-+]\d+)?( \S{1,5})?", cell) is not None
+    )
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """ChipSpec: a chip's structure, limits and figures; every figure says where it comes from."""
 
+from dataclasses import field
 from enum import Enum
 from pathlib import Path
 from typing import Annotated, Any
@@ -178,6 +179,7 @@ class ChipSpec:
     clock: Hertz | None = None  # None: self-timed
     barrier: Time | None = None  # at the end of every step
     cores: Cores | None = None
+    references: dict[str, str] = field(default_factory=dict)  # short name used in sources -> the publication
     assumptions: tuple[str, ...] = ()  # what the model takes for granted on this chip
 
     def __post_init__(self) -> None:

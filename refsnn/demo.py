@@ -16,7 +16,7 @@ from refsnn.errors import FormatError
 from refsnn.files import write_atomic
 from refsnn.network import Network
 from refsnn.policies.readout import correct
-from refsnn.study import calibrated_policies, frame_baselines, score_data
+from refsnn.study import EVENT_CHIPS, FRAME_CHIP, calibrated_policies, frame_baselines, score_data
 from refsnn.tables import (
     Table,
     accuracy_table,
@@ -34,8 +34,6 @@ STEPS = 8
 LIF_STEPS = 6
 EPSILON = 0.01
 GOLDEN_SAMPLES = 32
-EVENT_CHIPS = ("loihi", "digital_45nm")
-FRAME_CHIP = "eyeriss_like"
 FLIPPED = ("act2", 3, 7, (5, 1, 2))  # layer, step from 0, sample, neuron of the spike that the demo turns around
 
 Show = Callable[[Table | str], None]

@@ -2,6 +2,7 @@
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 from refsnn.errors import FormatError
@@ -9,13 +10,29 @@ from refsnn.errors import FormatError
 
 def write_atomic(path: str | os.PathLike[str], content: bytes) -> None:
     """Replace the file at `path` by `content`; an interruption leaves the old file or the new one, nothing between."""
-    target = Path(path)
+    write_together({Path(path): content})
+
+
+def write_together(files: Mapping[Path, bytes]) -> None:
+    """Replace each file by its content; none is touched before the bytes of all of them are on disk."""
+    staged: dict[Path, str] = {}
     try:
-        handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        for target, content in files.items():
+            staged[target] = _staged(target, content)
+        for target, temporary in staged.items():
+            os.replace(temporary, target)
     except OSError as error:
         raise FormatError(
-            f"{target}: cannot write: {error.strerror}; name a folder that exists and is writable"
+            f"{target}: cannot write: {error.strerror}; name a folder that exists, with space left"
         ) from error
+    finally:
+        for temporary in staged.values():
+            Path(temporary).unlink(missing_ok=True)
+
+
+def _staged(target: Path, content: bytes) -> str:
+    """A file beside the target with all of the content on disk; gone again if that fails."""
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content)
@@ -24,13 +41,10 @@ def write_atomic(path: str | os.PathLike[str], content: bytes) -> None:
         umask = os.umask(0)
         os.umask(umask)
         os.chmod(temporary, 0o666 & ~umask)  # mkstemp makes private files; ours are ordinary ones
-        os.replace(temporary, target)
-    except OSError as error:
-        Path(temporary).unlink(missing_ok=True)
-        raise FormatError(f"{target}: cannot write: {error.strerror}; free some space or name another file") from error
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+    return temporary
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:

@@ -16,6 +16,8 @@ from refsnn.formats import Data
 from refsnn.network import Network
 from refsnn.source import forward
 
+EVENT_CHIPS = ("loihi", "digital_45nm")  # what is priced when no chip is named
+FRAME_CHIP = "eyeriss_like"  # the baseline
 POLICIES = ("fixed", "margin", "confidence", "entropy", "oracle")
 
 

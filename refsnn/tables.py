@@ -246,7 +246,10 @@ def chip_table(chip: ChipSpec) -> Table:
         title=f"{chip.name}: {chip.description}; {chip.technology}; {clock}{cores}",
         columns=("figure", "nominal", "interval", "grade", "source"),
         rows=rows,
-        notes=tuple(f"assumed: {text}" for text in chip.assumptions),
+        notes=(
+            *(f"{name}: {publication}" for name, publication in chip.references.items()),
+            *(f"assumed: {text}" for text in chip.assumptions),
+        ),
     )
 
 

@@ -55,14 +55,19 @@ def test_every_command_gives_a_table_that_fits_and_json(name, refsnn_command):
     assert as_json(data, name)
 
 
+def test_the_policies_on_offer_are_those_that_can_be_made():
+    from refsnn import cli, study
+
+    assert cli.POLICIES == study.POLICIES
+
+
 def test_every_command_has_help_with_an_example(refsnn_command):
     names = [*COMMANDS, "golden-check", "demo"]
     listed = refsnn_command("--help").out
     for name in names:
         words = name.split("-")
         help_text = refsnn_command(*words, "--help").out
-        assert "Example:" in help_text
-        assert f"refsnn {' '.join(words)}" in help_text
+        assert f"\n  Example:\n    refsnn {' '.join(words)}" in help_text
         assert words[0] in listed
 
 

@@ -65,6 +65,7 @@ def test_arrays_survive_both_formats_bit_for_bit(tmp_path):
          "x: declares 1200000000 bytes of numbers, but 0 are there; save it again"),
         (npy_in_zip(b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }\n", b"x" * 8),
          "x: holds Python objects, which are not read; save numbers"),
+        (npy_in_zip(b"", name="archive/data.pkl"), "a PyTorch file, which is not read yet; save the weights where you have PyTorch: "),
         (npy_in_zip(b"__import__('os').system('true')\n"), "x: not a .npy array: "),
     ],
 )  # fmt: skip
@@ -161,9 +162,28 @@ def test_weights_that_do_not_fit_the_spec(tmp_path):
 def test_a_network_is_written_beside_its_weights_or_not_at_all(tmp_path, snn):
     with pytest.raises(SpecError, match=r"name the spec, 'net\.yaml'"):
         refsnn.dump(snn, tmp_path / "net.npz")
-    with pytest.raises(FormatError, match="cannot write: No such file or directory; name a folder that exists"):
+    with pytest.raises(
+        FormatError, match="cannot write: No such file or directory; name a folder that exists, with space left"
+    ):
         refsnn.dump(snn, tmp_path / "none" / "net.yaml")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_spec_and_its_weights_change_together(tmp_path, snn, ann, monkeypatch):
+    """A full disk while the second of two files is written: both old ones stay."""
+    refsnn.dump(snn, tmp_path / "net.yaml")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    calls = []
+
+    def full(descriptor):
+        calls.append(descriptor)
+        if len(calls) == 2:
+            raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(FormatError, match="net.yaml: cannot write: No space left on device"):
+        refsnn.dump(refsnn.fold_batch_norm(ann), tmp_path / "net.yaml")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):

@@ -14,7 +14,7 @@ from safetensors.numpy import save
 from refsnn import specs
 from refsnn.arithmetic import finite
 from refsnn.errors import FormatError, RefSNNError, SpecError, did_you_mean
-from refsnn.files import write_atomic
+from refsnn.files import write_together
 from refsnn.formats.tensors import Tensors, read_tensors
 from refsnn.layers import LAYERS
 from refsnn.network import INPUT, Network, Node
@@ -186,8 +186,8 @@ def dump(network: Network, path: str | Path) -> tuple[Path, Path]:
         default_flow_style=None, sort_keys=False,
     )  # fmt: skip
     # one metadata key: with two, their order in the file changes from run to run
-    write_atomic(weights, save(tensors, {"refsnn": json.dumps({"network": network.name, "digest": network.digest})}))
-    write_atomic(target, (head + "nodes:\n" + "\n".join(lines) + "\n").encode())
+    content = save(tensors, {"refsnn": json.dumps({"network": network.name, "digest": network.digest})})
+    write_together({weights: content, target: (head + "nodes:\n" + "\n".join(lines) + "\n").encode()})
     return target, weights
 
 

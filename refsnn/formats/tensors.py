@@ -50,6 +50,11 @@ def _npz(content: bytes, path: str) -> Tensors:
     tensors = {}
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if any(name.endswith("data.pkl") for name in archive.namelist()):
+                raise FormatError(
+                    f"{path}: a PyTorch file, which is not read yet; save the weights where you have PyTorch: "
+                    "safetensors.torch.save_file(model.state_dict(), 'weights.safetensors')"
+                )
             for item in archive.infolist():
                 name = item.filename.removesuffix(".npy")
                 if name in tensors:
