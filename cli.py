@@ -8,10 +8,9 @@ Everything heavy is imported inside the commands: `refsnn --help` is up in a bli
 from __future__ import annotations
 
 import json
-import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -173,7 +172,7 @@ def verify(
     ann = _network(model, spec)
     spiking = refsnn.load(snn) if snn else refsnn.convert(ann)
     samples = refsnn.load_data(data, limit)
-    with _progress("verify") as progress:
+    with progress_bar("verify") as progress:
         verdict = refsnn.verify(ann, spiking, samples.x, steps=steps, schedule=schedule, progress=progress)
     _emit("verify", {"equal": bool(verdict), **asdict(verdict)}, [verdict_table(verdict)], form, output)
     return 0 if verdict else 1
@@ -221,7 +220,7 @@ def run(
     network = _network(model, spec)
     samples = refsnn.load_data(data, limit)
     number = refsnn.Float64() if arithmetic == "float64" else refsnn.Float32()
-    with _progress("run") as progress:
+    with progress_bar("run") as progress:
         trace = refsnn.simulate(
             _spiking(network),
             samples.x,
@@ -285,7 +284,7 @@ def cost(
     network = _network(model, spec)
     described = [hwmodel.load_chip(name) for name in chips or _default_chips(network)]
     samples = refsnn.load_data(data, limit)
-    with _progress("run") as progress:
+    with progress_bar("run") as progress:
         trace = refsnn.simulate(_spiking(network), samples.x, steps=steps, progress=progress)
     frame = None if network.is_spiking else refsnn.forward(network, samples.x).activity
     reports = [
@@ -355,9 +354,9 @@ def score(
     described = [hwmodel.load_chip(name) for name in chips or _default_chips(network)]
     samples, held = refsnn.load_data(data, limit), refsnn.load_data(calibration, limit)
     refuse_overlap(samples, held)
-    with _progress("run") as progress:
+    with progress_bar("run") as progress:
         trace = refsnn.simulate(_spiking(network), samples.x, steps=steps, progress=progress)
-    with _progress("calibrate") as progress:
+    with progress_bar("calibrate") as progress:
         calibrated = refsnn.simulate(_spiking(network), held.x, steps=steps, progress=progress)
     chosen = calibrated_policies(calibrated.readout, held, samples, epsilon, _chosen(policies))
     events = [chip for chip in described if chip.family is Family.EVENT_DRIVEN]
@@ -471,8 +470,9 @@ def demo(output: str) -> int:
       refsnn demo -o demo-out
     """
     from refsnn.demo import run_demo
+    from refsnn.terminal import rendered
 
-    run_demo(output, _show, _progress)
+    run_demo(output, lambda table: click.echo(rendered(table), nl=False), progress_bar)
     return 0
 
 
@@ -503,7 +503,7 @@ def _recorded_run(model: str, data: str, spec: str | None, steps: int, schedule:
     network = _spiking(_network(model, spec))
     samples = refsnn.load_data(data, limit)
     record = refsnn.Record(spikes=network.neurons)
-    with _progress("run") as progress:
+    with progress_bar("run") as progress:
         return refsnn.simulate(network, samples.x, steps=steps, schedule=schedule, record=record, progress=progress)
 
 
@@ -525,12 +525,20 @@ def _chip_data(chip: ChipSpec) -> Any:
     return TypeAdapter(ChipSpec).dump_python(chip, mode="json")
 
 
+def progress_bar(title: str) -> AbstractContextManager[Callable[[int, int], None]]:
+    from refsnn.terminal import progress_bar
+
+    return progress_bar(title)
+
+
 def _emit(schema: str, data: dict[str, Any], tables: Sequence[Table | str], form: str, output: str | None) -> int:
     """The result, as JSON or text, to stdout or to a file."""
     if form == "json":
         text = json.dumps({"schema": f"refsnn.{schema}/1", **data}, indent=2, allow_nan=False) + "\n"
     else:
-        text = "".join(map(_rendered, tables))
+        from refsnn.terminal import rendered
+
+        text = "".join(map(rendered, tables))
     if output is None:
         click.echo(text, nl=False)
     else:
@@ -538,63 +546,6 @@ def _emit(schema: str, data: dict[str, Any], tables: Sequence[Table | str], form
 
         write_atomic(output, text.encode())
     return 0
-
-
-def _show(table: Table | str) -> None:
-    click.echo(_rendered(table), nl=False)
-
-
-def _rendered(table: Table | str) -> str:
-    """A table that fits 100 columns, plain when stdout is no terminal."""
-    if isinstance(table, str):
-        return table + "\n"
-    import io
-
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table as RichTable
-
-    rich = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    for i, column in enumerate(table.columns):
-        numeric = i and all(_is_numeric(row[i]) for row in table.rows)
-        rich.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=not i)
-    for row in table.rows:
-        rich.add_row(*row)
-    buffer = io.StringIO()
-    console = Console(file=buffer, width=100, color_system=None, markup=False, highlight=False, emoji=False)
-    console.print(table.title)
-    console.print(rich)
-    for note in table.notes:
-        console.print(note)
-    console.print()
-    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
-
-
-def _is_numeric(cell: str) -> bool:
-    """Numbers, and quantities such as '>=23.6 pJ', stand flush right."""
-    return (
-        not cell
-        or cell in ("unknown", "*")
-        or re.fullmatch(r"(>=)?[-+]?[\d.,]+(e[-+]\d+)?( \S{1,5})?", cell) is not None
-    )
-
-
-@contextmanager
-def _progress(title: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr where that is a terminal; otherwise one line that says what was done."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        done = [0]
-        yield lambda n, total: done.__setitem__(0, n)
-        if done[0]:
-            click.echo(f"{title}: {done[0]} samples", err=True)
-        return
-    with Progress(console=console, transient=True) as bar:
-        task = bar.add_task(title, total=None)
-        yield lambda n, total: bar.update(task, completed=n, total=total)
 
 
 def main() -> None:

@@ -25,22 +25,33 @@ def one_layer(activation):
 
 
 @given(
-    z=st.lists(snn.dyadic(-2, 4, bits=5), min_size=3, max_size=3),
+    quarters=st.lists(st.integers(0, 99), min_size=3, max_size=3),
     threshold=st.sampled_from([0.5, 1.0, 1.25, 3.0]),
     steps=st.sampled_from([1, 2, 4, 8, 16]),
 )
-def test_one_qcfs_layer_is_one_if_layer_at_t_equal_l(z, threshold, steps):
-    """theta * clip(floor(z/theta * L + 1/2) / L, 0, 1), in Fractions, against the neuron's rate; ties included."""
+def test_one_qcfs_layer_is_one_if_layer_at_t_equal_l(quarters, threshold, steps):
+    """theta * clip(floor(z/theta * L + 1/2) / L, 0, 1), in Fractions, against the neuron's rate.
+
+    z lies on quarters of a level, from one level below 0 to one above the top: every second quarter is a tie, and all
+    numbers are exact in float64.
+    """
     source = one_layer(QCFS(threshold=threshold, levels=steps))
-    x = np.array([z])
-    expected = [
-        max(0, min(steps, int((Fraction(value) * steps / Fraction(threshold) + Fraction(1, 2)) // 1))) for value in z
-    ]
-    assume(Fraction(threshold).denominator * 2 >= 1)
+    at_levels = [Fraction(k % (4 * steps + 9) - 4, 4) for k in quarters]
+    x = np.array([[float(level * Fraction(threshold) / steps) for level in at_levels]])
+    expected = [max(0, min(steps, int((level + Fraction(1, 2)) // 1))) for level in at_levels]
     trace = simulate(convert(source), x, steps=steps, arithmetic=Float64())
     assert trace.counts["act"].ravel().tolist() == expected
-    if threshold != 3.0 and threshold != 1.25:  # z / threshold * L is exact only for powers of two
-        assert forward(source, x, arithmetic=Float64()).levels["act"].ravel().tolist() == expected
+    result = forward(source, x, arithmetic=Float64())
+    assert result.levels["act"].ravel().tolist() == expected
+    assert [Fraction(a) * steps for a in result.activations["act"].ravel().tolist()] == [
+        n * Fraction(threshold) for n in expected
+    ]
+
+
+def test_ties_between_levels_round_up():
+    """Not to even, as round() does: 1/2, 3/2, 5/2, 7/2 of a level give 1, 2, 3, 4."""
+    source = one_layer(QCFS(threshold=1.0, levels=4))
+    assert forward(source, np.array([[0.125, 0.375, 0.625]])).levels["act"].tolist() == [[1, 2, 3]]
 
 
 @given(network=snn.source_networks(), data=st.data())

@@ -1,0 +1,57 @@
+"""What a person sees in a terminal: tables that fit 100 columns, and a progress bar on stderr."""
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import click
+from rich import box
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table as RichTable
+
+from refsnn.tables import Table
+
+WIDTH = 100
+
+
+def rendered(table: Table | str) -> str:
+    """The table as plain text of at most 100 columns; a text as it is, with a line end."""
+    if isinstance(table, str):
+        return table + "\n"
+    rich = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
+    for i, column in enumerate(table.columns):
+        numeric = i and all(_is_numeric(row[i]) for row in table.rows)
+        rich.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=not i)
+    for row in table.rows:
+        rich.add_row(*row)
+    buffer = io.StringIO()
+    console = Console(file=buffer, width=WIDTH, color_system=None, markup=False, highlight=False, emoji=False)
+    console.print(table.title)
+    console.print(rich)
+    for note in table.notes:
+        console.print(note)
+    console.print()
+    return "\n".join(line.rstrip() for line in buffer.getvalue().splitlines()) + "\n"
+
+
+def _is_numeric(cell: str) -> bool:
+    """Numbers, and quantities such as '>=23.6 pJ', stand flush right."""
+    number = r"(>=)?[-+]?[\d.,]+(e[-+]\d+)?( \S{1,5})?"
+    return not cell or cell in ("unknown", "*") or re.fullmatch(number, cell) is not None
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr where that is a terminal; otherwise one line that says what was done."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        done = [0]
+        yield lambda n, total: done.__setitem__(0, n)
+        if done[0]:
+            click.echo(f"{title}: {done[0]} samples", err=True)
+        return
+    with Progress(console=console, transient=True) as bar:
+        task = bar.add_task(title, total=None)
+        yield lambda n, total: bar.update(task, completed=n, total=total)
