@@ -6,7 +6,19 @@ from typing import Any
 
 import numpy as np
 
-from refsnn.layers import AvgPool2d, Conv2d, Layer, Linear, Shape, kind_of
+from refsnn.layers import (
+    AvgPool2d,
+    Conv1d,
+    Conv2d,
+    GlobalAvgPool2d,
+    Layer,
+    Linear,
+    MaxPool2d,
+    Shape,
+    SumPool2d,
+    WeightLayer,
+    kind_of,
+)
 from refsnn.network import Network, Node
 from refsnn.trace import IntArray, NodeActivity
 
@@ -36,7 +48,7 @@ def node_activity(network: Network, node: Node, inputs: tuple[Signal, ...], outp
         return np.ascontiguousarray(np.broadcast_to(counts.astype(np.int64), (steps, n_samples)))
 
     zero = np.zeros((1, n_samples), np.int64)
-    caused = _connections(received[0], node.layer, shape) if isinstance(node.layer, Linear | Conv2d) else zero
+    caused = _connections(received[0], node.layer, shape) if isinstance(node.layer, WeightLayer) else zero
     from_spikes = inputs[0].events is not None
     spikes = _total(output.events) if kind == "neuron" and output.events is not None else zero
     n_neurons = prod(network.shapes[node.name])
@@ -47,8 +59,8 @@ def node_activity(network: Network, node: Node, inputs: tuple[Signal, ...], outp
         n_inputs=sum(prod(network.shapes[name]) for name in node.inputs),
         n_neurons=n_neurons,
         n_weights=_n_weights(node.layer),
-        fan_in=node.layer.fan_in if isinstance(node.layer, Linear | Conv2d) else 0,
-        row_length=node.layer.row_length if isinstance(node.layer, Linear | Conv2d) else 0,
+        fan_in=node.layer.fan_in if isinstance(node.layer, WeightLayer) else 0,
+        row_length=node.layer.row_length if isinstance(node.layer, WeightLayer) else 0,
         dense_ops=_dense_ops(node.layer, network, node),
         events_in=per_step(sum(map(_total, received), start=zero)),
         synops=per_step(caused if from_spikes else zero),
@@ -66,10 +78,10 @@ def _total(events: Array) -> IntArray:
     return events.reshape(*events.shape[:2], -1).sum(-1, dtype=np.int64)
 
 
-def _connections(events: Array, layer: Linear | Conv2d, shape: Shape) -> IntArray:
+def _connections(events: Array, layer: WeightLayer, shape: Shape) -> IntArray:
     """Sum over inputs of events * fan-out, per step and sample."""
     fan_out = layer.fan_out(shape)
-    if len(shape) == 3:  # all channels of a pixel have the same fan-out
+    if len(shape) > 1:  # all channels of a pixel have the same fan-out
         events, fan_out = events.sum(2, dtype=np.int64), fan_out[0]
     flat: IntArray = events.reshape(*events.shape[:2], -1) @ fan_out.ravel()
     return flat
@@ -78,14 +90,16 @@ def _connections(events: Array, layer: Linear | Conv2d, shape: Shape) -> IntArra
 def _dense_ops(layer: Layer, network: Network, node: Node) -> int:
     outputs = prod(network.shapes[node.name])
     match layer:
-        case Linear() | Conv2d():
+        case Linear() | Conv1d() | Conv2d():
             return int(layer.fan_out(network.shapes[node.inputs[0]]).sum())
-        case AvgPool2d():
+        case AvgPool2d() | SumPool2d() | MaxPool2d():
             return outputs * prod(layer.kernel)
+        case GlobalAvgPool2d():
+            return prod(network.shapes[node.inputs[0]])
     return outputs * len(node.inputs)
 
 
 def _n_weights(layer: Layer) -> int:
-    if isinstance(layer, Linear | Conv2d):
+    if isinstance(layer, WeightLayer):
         return layer.weight.size + (0 if layer.bias is None else layer.bias.size)
     return 0

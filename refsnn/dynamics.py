@@ -57,6 +57,12 @@ def level_value(level: Any, threshold: Any, levels: Any) -> Any:
 
 
 @register_jitable
+def scaled(x: Any, factor: Any) -> Any:
+    """The product factor * x."""
+    return factor * x
+
+
+@register_jitable
 def normalised(x: Any, mean: Any, deviation: Any, weight: Any, bias: Any) -> Any:
     """(x - mean) / deviation * weight + bias, deviation = sqrt(var + eps): BatchNorm at inference."""
     return (x - mean) / deviation * weight + bias

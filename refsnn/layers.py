@@ -4,7 +4,7 @@ Shapes are channels first and leave out steps and samples: (channels, height, wi
 """
 
 from math import prod
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, get_args
 
 import numpy as np
 from pydantic import BeforeValidator, Field, WithJsonSchema
@@ -12,7 +12,7 @@ from pydantic.dataclasses import dataclass
 
 from refsnn.arithmetic import finite
 from refsnn.errors import ShapeError
-from refsnn.neurons import CONFIG, IF, LIF, Neuron, Positive
+from refsnn.neurons import CONFIG, Neuron, Positive, Scalar
 from refsnn.specs import Count
 
 Shape = tuple[int, ...]
@@ -34,9 +34,8 @@ def _pair(value: Any) -> Any:
 
 Tensor = Annotated[np.ndarray, BeforeValidator(_tensor), WithJsonSchema({"type": "string"})]
 PairOfCounts = Annotated[tuple[Count, Count], BeforeValidator(_pair)]
-PairOfNaturals = Annotated[
-    tuple[Annotated[int, Field(ge=0, strict=True)], Annotated[int, Field(ge=0, strict=True)]], BeforeValidator(_pair)
-]
+Natural = Annotated[int, Field(ge=0, strict=True)]
+PairOfNaturals = Annotated[tuple[Natural, Natural], BeforeValidator(_pair)]
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG, eq=False)
@@ -116,9 +115,58 @@ class Conv2d:
         return prod(self.weight.shape[1:])
 
 
+@dataclass(frozen=True, kw_only=True, config=CONFIG, eq=False)
+class Conv1d:
+    """current[o, x] = sum over (kx, c) of weight[o, c, kx] * input[c, x*s + kx*d - p], then + bias[o]."""
+
+    kind: ClassVar[str] = "weight"
+    weight: Tensor  # [outputs, inputs / groups, width]
+    bias: Tensor | None = None
+    stride: Count = 1
+    padding: Natural = 0
+    dilation: Count = 1
+    groups: Count = 1
+
+    def __post_init__(self) -> None:
+        _check_weight(self.weight, self.bias, 3, "[outputs, inputs / groups, width]")
+        if len(self.weight) % self.groups:
+            raise ValueError(f"{len(self.weight)} output channels do not divide into {self.groups} groups")
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (shape,) = inputs
+        channels = self.weight.shape[1] * self.groups
+        if len(shape) != 2 or shape[0] != channels:
+            raise ShapeError(f"weight expects {channels} input channels, but the node before gives {_text(shape)}")
+        count, _, width = self.as_conv2d.output_shape((shape[0], 1, shape[1]))
+        return count, width
+
+    @property
+    def as_conv2d(self) -> Conv2d:
+        """The same sums over an image of one row."""
+        return Conv2d(
+            weight=self.weight[:, :, None, :],
+            bias=self.bias,
+            stride=(1, self.stride),
+            padding=(0, self.padding),
+            dilation=(1, self.dilation),
+            groups=self.groups,
+        )
+
+    def fan_out(self, shape: Shape) -> np.ndarray[Any, np.dtype[np.int64]]:
+        return self.as_conv2d.fan_out((shape[0], 1, shape[1]))[:, 0]
+
+    @property
+    def row_length(self) -> int:
+        return len(self.weight) // self.groups
+
+    @property
+    def fan_in(self) -> int:
+        return prod(self.weight.shape[1:])
+
+
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
-class AvgPool2d:
-    """Mean over windows, zeros of the padding included; stride defaults to the kernel. Incomplete windows are left out."""
+class _Pool2d:
+    """What all pools have; stride defaults to the kernel, incomplete windows are left out."""
 
     kind: ClassVar[str] = "pool"
     kernel: PairOfCounts
@@ -131,10 +179,50 @@ class AvgPool2d:
 
     def output_shape(self, *inputs: Shape) -> Shape:
         (shape,) = inputs
-        if len(shape) != 3:
-            raise ShapeError(f"a pool expects channels, height, width, but the node before gives {_text(shape)}")
+        _check_map(shape)
         sizes = [_window_count(shape[1 + i], self.kernel[i], self.strides[i], self.padding[i], 1) for i in (0, 1)]
         return (shape[0], *sizes)
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class AvgPool2d(_Pool2d):
+    """Mean over windows, zeros of the padding included."""
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class SumPool2d(_Pool2d):
+    """Sum over windows."""
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class MaxPool2d(_Pool2d):
+    """Largest value of each window at each step; on spikes that is OR. The padding takes no part.
+
+    The OR of spike trains does not fire at the largest of their rates, so `convert` refuses it.
+    """
+
+    def __post_init__(self) -> None:
+        if any(2 * pad > size for pad, size in zip(self.padding, self.kernel, strict=True)):
+            raise ValueError(
+                f"padding {list(self.padding)} is over half of the kernel {list(self.kernel)}: windows would be empty"
+            )
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class GlobalAvgPool2d:
+    """Mean over the whole map of each channel: [channels, 1, 1]."""
+
+    kind: ClassVar[str] = "pool"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (shape,) = inputs
+        _check_map(shape)
+        return (shape[0], 1, 1)
+
+    @staticmethod
+    def as_pool(shape: Shape) -> AvgPool2d:
+        """The pool with one window over the map."""
+        return AvgPool2d(kernel=(shape[1], shape[2]))
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -160,6 +248,34 @@ class Add:
         if len(set(inputs)) > 1:
             raise ShapeError(f"Add expects equal shapes, got {' and '.join(map(_text, inputs))}")
         return inputs[0]
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Concat:
+    """The inputs one after the other along the channels, in the order in which `inputs` names them."""
+
+    kind: ClassVar[str] = "reshape"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        if len(inputs) < 2:
+            raise ShapeError(f"Concat expects two inputs or more, got {len(inputs)}; name them in 'inputs'")
+        if len({shape[1:] for shape in inputs}) > 1:
+            raise ShapeError(
+                f"Concat expects equal shapes but for the channels, got {' and '.join(map(_text, inputs))}"
+            )
+        return (sum(shape[0] for shape in inputs), *inputs[0][1:])
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Scale:
+    """The product factor * x. Scaled spikes are still spikes, worth something else."""
+
+    kind: ClassVar[str] = "reshape"
+    factor: Scalar
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (shape,) = inputs
+        return shape
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG, eq=False)
@@ -203,11 +319,12 @@ class QCFS:
         return shape
 
 
-WeightLayer = Linear | Conv2d
-Layer = Linear | Conv2d | AvgPool2d | Flatten | Add | BatchNorm | QCFS | IF | LIF
-LAYERS: dict[str, type[Any]] = {
-    kind.__name__: kind for kind in (Linear, Conv2d, AvgPool2d, Flatten, Add, BatchNorm, QCFS, IF, LIF)
-}
+Conv = Conv1d | Conv2d
+WeightLayer = Linear | Conv1d | Conv2d
+Pool = AvgPool2d | SumPool2d | MaxPool2d | GlobalAvgPool2d
+Layer = WeightLayer | Pool | Flatten | Add | Concat | Scale | BatchNorm | QCFS | Neuron
+LAYERS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Layer)}
+MANY_INPUTS = (Add, Concat)
 
 
 def kind_of(layer: Layer) -> str:
@@ -217,9 +334,14 @@ def kind_of(layer: Layer) -> str:
 
 def output_shape(layer: Layer, inputs: tuple[Shape, ...]) -> Shape:
     """Shape of what the layer gives for inputs of these shapes; a ShapeError when it cannot take them."""
-    if not isinstance(layer, Add) and len(inputs) != 1:
+    if not isinstance(layer, MANY_INPUTS) and len(inputs) != 1:
         raise ShapeError(f"{type(layer).__name__} expects one input, got {len(inputs)}")
     return inputs[0] if isinstance(layer, Neuron) else layer.output_shape(*inputs)
+
+
+def _check_map(shape: Shape) -> None:
+    if len(shape) != 3:
+        raise ShapeError(f"a pool expects channels, height, width, but the node before gives {_text(shape)}")
 
 
 def _check_weight(weight: np.ndarray[Any, Any], bias: np.ndarray[Any, Any] | None, ndim: int, axes: str) -> None:

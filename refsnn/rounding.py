@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from refsnn.layers import QCFS, Add, AvgPool2d, BatchNorm, Conv2d, Linear
+from refsnn.layers import QCFS, Add, AvgPool2d, BatchNorm, Conv1d, Conv2d, GlobalAvgPool2d, Linear, Scale, SumPool2d
 from refsnn.network import INPUT, Network
 from refsnn.neurons import IF, LIF
 
@@ -27,12 +27,18 @@ def charge_error_bounds(network: Network, x_max: float, steps: int, dtype: np.dt
         sources = [reached[name] for name in node.inputs]
         m, k = max(size for size, _ in sources), max(roundings for _, roundings in sources)
         match node.layer:
-            case Linear() | Conv2d() as layer:
+            case Linear() | Conv1d() | Conv2d() as layer:
                 largest_row = np.abs(layer.weight.astype(np.float64)).reshape(len(layer.weight), -1).sum(1).max()
                 offset = 0.0 if layer.bias is None else float(np.abs(layer.bias.astype(np.float64)).max())
                 m, k = float(largest_row) * m + offset, k + layer.fan_in + 3  # weight's cast, product, bias
             case AvgPool2d() as layer:
                 k += prod(layer.kernel) + 1
+            case SumPool2d() as layer:
+                m, k = m * prod(layer.kernel), k + prod(layer.kernel)
+            case GlobalAvgPool2d():
+                k += prod(network.shapes[node.inputs[0]][1:]) + 1
+            case Scale() as layer:
+                m, k = m * abs(layer.factor), k + 2  # the factor's cast, the product
             case Add():
                 m, k = sum(size for size, _ in sources), k + len(sources)
             case BatchNorm():

@@ -13,8 +13,8 @@ from refsnn.drive import Drive, as_drive
 from refsnn.dynamics import integrate
 from refsnn.errors import SpecError, UnsupportedLayerError, did_you_mean
 from refsnn.kernels import kernel
-from refsnn.kernels.pool import window_sum
-from refsnn.layers import Add, AvgPool2d, Flatten, Layer, kind_of
+from refsnn.kernels.pool import spikes_behind
+from refsnn.layers import Add, AvgPool2d, Concat, Flatten, GlobalAvgPool2d, Layer, MaxPool2d, Scale, SumPool2d, kind_of
 from refsnn.network import INPUT, Network, Node
 from refsnn.neurons import IF, LIF, Reset
 from refsnn.trace import Activity, NodeActivity, Record, Trace
@@ -137,20 +137,26 @@ def layer_output(layer: Layer, sources: tuple[Signal, ...], backend: str) -> Sig
     values = kernel(layer, backend)(layer, *(every_step(source.values) for source in sources))
     trains = [source.events for source in sources]
     spikes = [every_step(train) for train in trains if train is not None]
-    events = _passed_on(layer, spikes) if len(spikes) == len(trains) else None
+    events = _passed_on(layer, spikes, values) if len(spikes) == len(trains) else None
     return Signal(
         values.reshape(length, n_samples, *values.shape[1:]),
         None if events is None else events.reshape(length, n_samples, *events.shape[1:]),
     )
 
 
-def _passed_on(layer: Layer, spikes: list[Array]) -> Array | None:
+def _passed_on(layer: Layer, spikes: list[Array], values: Array) -> Array | None:
     """How many spikes stand behind each output of a layer that hands spikes on; None for a layer that does not."""
     match layer:
-        case AvgPool2d():
-            return window_sum(layer, spikes[0].astype(np.int32))
+        case AvgPool2d() | SumPool2d() | GlobalAvgPool2d():
+            return spikes_behind(layer, spikes[0].astype(np.int32))
+        case MaxPool2d():
+            return values != 0  # one spike for the window, however many came in
         case Flatten():
             return spikes[0].reshape(len(spikes[0]), -1)
+        case Concat():
+            return np.concatenate(spikes, axis=1)
+        case Scale():
+            return spikes[0]
         case Add():
             return sum((train.astype(np.int32) for train in spikes[1:]), start=spikes[0].astype(np.int32))
     return None

@@ -20,7 +20,24 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from refsnn.layers import QCFS, Add, AvgPool2d, BatchNorm, Conv2d, Flatten, Layer, Linear, Shape
+from refsnn.layers import (
+    QCFS,
+    Add,
+    AvgPool2d,
+    BatchNorm,
+    Concat,
+    Conv1d,
+    Conv2d,
+    Flatten,
+    GlobalAvgPool2d,
+    Layer,
+    Linear,
+    MaxPool2d,
+    Pool,
+    Scale,
+    Shape,
+    SumPool2d,
+)
 from refsnn.network import INPUT, Network, Node
 from refsnn.neurons import IF, LIF, Firing, Neuron, Reset
 
@@ -85,12 +102,29 @@ def convolutions(draw: st.DrawFn, shape: Shape) -> Conv2d:
 
 
 @st.composite
-def pools(draw: st.DrawFn, shape: Shape) -> AvgPool2d:
-    """A pool that fits the shape, of one, two or four pixels (so that the mean stays dyadic)."""
+def convolutions_1d(draw: st.DrawFn, shape: Shape) -> Conv1d:
+    """A one-dimensional convolution that fits the shape."""
+    flat = draw(
+        convolutions((shape[0], 1, shape[1])).filter(lambda conv: conv.weight.shape[2] == 1 and conv.padding[0] == 0)
+    )
+    return Conv1d(weight=flat.weight[:, :, 0], bias=flat.bias, stride=flat.stride[1], padding=flat.padding[1],
+                  dilation=flat.dilation[1], groups=flat.groups)  # fmt: skip
+
+
+@st.composite
+def pools(
+    draw: st.DrawFn, shape: Shape, *, kinds: tuple[type, ...] = (AvgPool2d, SumPool2d, MaxPool2d), largest: int = 2
+) -> Pool:
+    """A pool that fits the shape; with windows of up to two by two pixels a mean stays dyadic."""
     padding = (draw(st.integers(0, 1)), draw(st.integers(0, 1)))
-    kernel = tuple(draw(st.integers(1, min(2, size + pad))) for size, pad in zip(shape[1:], padding, strict=True))
+    kernel = tuple(
+        draw(st.integers(max(1, 2 * pad), max(2 * pad, min(largest, size + pad))))
+        for size, pad in zip(shape[1:], padding, strict=True)
+    )
     stride = draw(st.none() | st.tuples(st.integers(1, 2), st.integers(1, 2)))
-    return AvgPool2d(kernel=(kernel[0], kernel[1]), stride=stride, padding=padding)
+    kind: Any = draw(st.sampled_from(kinds))
+    pool: Pool = kind(kernel=(kernel[0], kernel[1]), stride=stride, padding=padding)
+    return pool
 
 
 @st.composite
@@ -114,24 +148,37 @@ class _Builder:
 
 
 @st.composite
-def networks(draw: st.DrawFn, *, kinds: tuple[type, ...] = (IF, LIF)) -> Network:
-    """Spiking networks: convolutions, pools, neurons and a residual sum on a small image, then linear layers."""
+def networks(draw: st.DrawFn, *, kinds: tuple[type, ...] = (IF, LIF), largest_pool: int = 2) -> Network:
+    """Spiking networks: convolutions, pools, residual sums, concatenations and scales on a small image, then linear layers;
+    or one-dimensional convolutions on a short signal.
+    """
     builder = _Builder([], (draw(st.sampled_from([1, 2, 4])), draw(st.integers(1, 5)), draw(st.integers(1, 5))))
+    if draw(st.integers(0, 4)) == 0:
+        builder.shape = builder.shape[:2]
     first = builder.shape
-    for block in draw(st.lists(st.sampled_from(["conv", "pool", "residual"]), max_size=3)):
-        if block == "conv":
+    for block in draw(st.lists(st.sampled_from(["conv", "pool", "residual", "concat", "scale"]), max_size=3)):
+        if len(builder.shape) == 2:
+            conv1d = draw(convolutions_1d(builder.shape))
+            builder.add(conv1d, conv1d.output_shape(builder.shape))
+            builder.add(draw(neurons(kinds=kinds)), builder.shape)
+        elif block == "conv":
             conv = draw(convolutions(builder.shape))
             builder.add(conv, conv.output_shape(builder.shape))
             builder.add(draw(neurons(kinds=kinds)), builder.shape)
         elif block == "pool":
-            pool = draw(pools(builder.shape))
+            pool = draw(pools(builder.shape, largest=largest_pool))
+            if _is_power_of_two(prod(builder.shape[1:])) and draw(st.booleans()):
+                pool = GlobalAvgPool2d()
             builder.add(pool, pool.output_shape(builder.shape))
+        elif block == "scale":
+            builder.add(Scale(factor=draw(st.sampled_from([0.5, 2.0, -1.0]))), builder.shape)
         elif builder.nodes:
             channels, skipped = builder.shape[0], builder.last
             builder.add(Conv2d(weight=draw(tensors((channels, channels, 3, 3))), padding=(1, 1)), builder.shape)
             if draw(st.booleans()):
                 builder.add(draw(neurons(kinds=kinds)), builder.shape)
-            builder.add(Add(), builder.shape, (builder.last, skipped))
+            join = Add() if block == "residual" else Concat()
+            builder.add(join, join.output_shape(builder.shape, builder.shape), (builder.last, skipped))
             builder.add(draw(neurons(kinds=kinds)), builder.shape)
     builder.add(Flatten(), (prod(builder.shape),))
     for _ in range(draw(st.integers(0, 1))):
@@ -140,6 +187,10 @@ def networks(draw: st.DrawFn, *, kinds: tuple[type, ...] = (IF, LIF)) -> Network
         builder.add(draw(neurons(kinds=kinds)), builder.shape)
     builder.add(draw(linears(prod(builder.shape))), builder.shape)
     return Network("drawn", first, tuple(builder.nodes))
+
+
+def _is_power_of_two(number: int) -> bool:
+    return number & (number - 1) == 0
 
 
 @st.composite
@@ -159,7 +210,7 @@ def source_networks(draw: st.DrawFn, *, levels: int | None = None) -> Network:
             builder.add(draw(batch_norms(builder.shape[0])), builder.shape)
         builder.add(activation(), builder.shape)
         if draw(st.booleans()):
-            pool = draw(pools(builder.shape))
+            pool = draw(pools(builder.shape, kinds=(AvgPool2d, SumPool2d)))
             builder.add(pool, pool.output_shape(builder.shape))
     builder.add(Flatten(), (prod(builder.shape),))
     linear = draw(linears(prod(builder.shape)))
@@ -186,9 +237,11 @@ def inputs(network: Network, *, max_samples: int = 3) -> st.SearchStrategy[Array
 
 
 @st.composite
-def cases(draw: st.DrawFn, *, kinds: tuple[type, ...] = (IF, LIF), max_steps: int = 6) -> tuple[Network, Array, int]:
+def cases(
+    draw: st.DrawFn, *, kinds: tuple[type, ...] = (IF, LIF), max_steps: int = 6, largest_pool: int = 2
+) -> tuple[Network, Array, int]:
     """A spiking network, inputs for it, and a number of steps."""
-    network = draw(networks(kinds=kinds))
+    network = draw(networks(kinds=kinds, largest_pool=largest_pool))
     return network, draw(inputs(network)), draw(st.integers(1, max_steps))
 
 

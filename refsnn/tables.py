@@ -8,7 +8,7 @@ from hwmodel.chip import ChipSpec, Figure
 from hwmodel.report import CostReport
 from hwmodel.tradeoff import PolicyScore, pareto
 from hwmodel.units import readable
-from refsnn.layers import QCFS, Conv2d, Layer, Linear, kind_of
+from refsnn.layers import QCFS, Conv2d, Layer, WeightLayer, kind_of
 from refsnn.network import Network
 from refsnn.neurons import IF, LIF
 from refsnn.policies import Oracle
@@ -31,7 +31,7 @@ def summary_table(network: Network) -> Table:
     for node in network.nodes:
         shape = network.shapes[node.name]
         n_weights, n_connections = "", ""
-        if isinstance(node.layer, Linear | Conv2d):
+        if isinstance(node.layer, WeightLayer):
             size = node.layer.weight.size + (0 if node.layer.bias is None else node.layer.bias.size)
             reached = int(node.layer.fan_out(network.shapes[node.inputs[0]]).sum())
             weights, connections = weights + size, connections + reached

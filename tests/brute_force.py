@@ -4,8 +4,10 @@ import numpy as np
 
 
 def connections(layer, shape):
-    """(input index, output index) of every connection of a Linear or Conv2d, as flat indices."""
+    """(input index, output index) of every connection of a Linear, Conv1d or Conv2d, as flat indices."""
     weight = np.asarray(layer.weight)
+    if weight.ndim == 3:
+        return _connections_1d(layer, shape)
     if weight.ndim == 2:
         return [(i, o) for o in range(weight.shape[0]) for i in range(weight.shape[1])]
     outputs, per_group, tall, wide = weight.shape
@@ -30,8 +32,26 @@ def connections(layer, shape):
     return found
 
 
+def _connections_1d(layer, shape):
+    outputs, per_group, wide = np.asarray(layer.weight).shape
+    length = shape[1]
+    columns = len(range(-layer.padding, length + layer.padding - layer.dilation * (wide - 1), layer.stride))
+    return [
+        ((o * layer.groups // outputs * per_group + c) * length + ox * layer.stride + kx * layer.dilation - layer.padding,
+         o * columns + ox)
+        for o in range(outputs)
+        for ox in range(columns)
+        for c in range(per_group)
+        for kx in range(wide)
+        if 0 <= ox * layer.stride + kx * layer.dilation - layer.padding < length
+    ]  # fmt: skip
+
+
 def windows(layer, shape):
     """(input index, output index) of every pixel of every window of a pool."""
+    if type(layer).__name__ == "GlobalAvgPool2d":
+        pixels = shape[1] * shape[2]
+        return [(c * pixels + i, c) for c in range(shape[0]) for i in range(pixels)]
     channels, height, width = shape
     (ky, kx), (py, px) = layer.kernel, layer.padding
     sy, sx = layer.stride or layer.kernel
@@ -47,18 +67,27 @@ def windows(layer, shape):
     ]
 
 
-def events_behind(network, name, spikes, t, n):
-    """How many spikes reach each output of the node at step t, or None where its values were not made by spikes."""
+def events_behind(network, name, spikes, t, n, network_value):
+    """How many spikes reach each output of the node at step t, or None where its values were not made by spikes.
+
+    `network_value(name)` gives the node's values at that step: a MaxPool2d sends one spike where its value is not zero.
+    """
     if name == "input":
         return None
     node = network[name]
     kind = type(node.layer).__name__
     if kind in ("IF", "LIF"):
         return [int(s) for s in np.asarray(spikes[name][t, n]).ravel()]
-    sources = [events_behind(network, source, spikes, t, n) for source in node.inputs]
+    sources = [events_behind(network, source, spikes, t, n, network_value) for source in node.inputs]
     if any(source is None for source in sources) or kind in ("Linear", "Conv2d"):
         return None
-    if kind == "AvgPool2d":
+    if kind == "MaxPool2d":
+        return [int(value != 0) for value in network_value(name)]
+    if kind == "Scale":
+        return sources[0]
+    if kind == "Concat":
+        return [event for source in sources for event in source]
+    if kind in ("AvgPool2d", "SumPool2d", "GlobalAvgPool2d"):
         result = [0] * int(np.prod(network.shapes[name]))
         for i, o in windows(node.layer, network.shapes[node.inputs[0]]):
             result[o] += sources[0][i]

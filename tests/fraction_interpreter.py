@@ -47,26 +47,43 @@ def _conv(layer, x):
     return result
 
 
+def _conv1d(layer, x):
+    weight = _exact(_numbers(layer.weight))
+    per_group, length = len(weight[0]), len(x[0])
+    columns = (length + 2 * layer.padding - layer.dilation * (len(weight[0][0]) - 1) - 1) // layer.stride + 1
+    result = []
+    for o, filters in enumerate(weight):
+        first_channel = o // (len(weight) // layer.groups) * per_group
+        line = [Fraction(0) if layer.bias is None else Fraction(float(layer.bias[o]))] * columns
+        for z, c, kx in product(range(columns), range(per_group), range(len(filters[0]))):
+            ix = z * layer.stride + kx * layer.dilation - layer.padding
+            if 0 <= ix < length:
+                line[z] += filters[c][kx] * x[first_channel + c][ix]
+        result.append(line)
+    return result
+
+
 def _pool(layer, x):
+    kind = type(layer).__name__
+    if kind == "GlobalAvgPool2d":
+        return [[[sum(_flat(plane), Fraction(0)) / len(_flat(plane))]] for plane in x]
     (ky, kx), (py, px) = layer.kernel, layer.padding
     sy, sx = layer.kernel if layer.stride is None else layer.stride
     height, width = len(x[0]), len(x[0][0])
     rows, columns = (height + 2 * py - ky) // sy + 1, (width + 2 * px - kx) // sx + 1
 
-    def value(plane, y, z):
-        return plane[y][z] if 0 <= y < height and 0 <= z < width else Fraction(0)
+    def window(plane, r, c):
+        inside = [(r * sy + a - py, c * sx + b - px) for a in range(ky) for b in range(kx)]
+        values = [plane[y][z] for y, z in inside if 0 <= y < height and 0 <= z < width]
+        if kind == "MaxPool2d":
+            return max(values)
+        return sum(values, Fraction(0)) / (ky * kx if kind == "AvgPool2d" else 1)
 
-    return [
-        [
-            [
-                sum((value(plane, r * sy + a - py, c * sx + b - px) for a in range(ky) for b in range(kx)), Fraction(0))
-                / (ky * kx)
-                for c in range(columns)
-            ]
-            for r in range(rows)
-        ]
-        for plane in x
-    ]
+    return [[[window(plane, r, c) for c in range(columns)] for r in range(rows)] for plane in x]
+
+
+def _scaled(value, factor):
+    return [_scaled(part, factor) for part in value] if isinstance(value, list) else factor * value
 
 
 def _add(values):
@@ -120,7 +137,13 @@ def interpret(network, sample, steps):
                 values[node.name] = _linear(node.layer, sources[0])
             elif kind == "Conv2d":
                 values[node.name] = _conv(node.layer, sources[0])
-            elif kind == "AvgPool2d":
+            elif kind == "Conv1d":
+                values[node.name] = _conv1d(node.layer, sources[0])
+            elif kind == "Concat":
+                values[node.name] = [plane for source in sources for plane in source]
+            elif kind == "Scale":
+                values[node.name] = _scaled(sources[0], Fraction(node.layer.factor))
+            elif kind.endswith("Pool2d"):
                 values[node.name] = _pool(node.layer, sources[0])
             elif kind == "Flatten":
                 values[node.name] = _flat(sources[0])

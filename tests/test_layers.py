@@ -6,10 +6,10 @@ from brute_force import connections
 from hypothesis import given
 from hypothesis import strategies as st
 
-from refsnn import Network, Node, simulate
+from refsnn import Network, Node, forward, simulate
 from refsnn import strategies as snn
 from refsnn.errors import FormatError, ShapeError, SpecError, UnsupportedLayerError
-from refsnn.layers import LAYERS, Add, AvgPool2d, BatchNorm, Conv2d, Flatten, Linear
+from refsnn.layers import LAYERS, Add, AvgPool2d, BatchNorm, Concat, Conv2d, Flatten, Linear, MaxPool2d
 from refsnn.neurons import IF, LIF
 
 
@@ -72,6 +72,37 @@ def test_layers_that_do_not_fit(layer, shapes, message):
     with pytest.raises(ShapeError) as error:
         Network("net", shapes[0], (Node("n", layer, ("input",) * len(shapes)),))
     assert str(error.value) == message
+
+
+def test_a_max_pool_is_or_on_spikes_and_one_event():
+    """Three of four pixels fire: one spike for the window, so two accumulates behind it."""
+    network = Network("or", (1, 2, 2), (
+        Node("one", Conv2d(weight=np.ones((1, 1, 1, 1), np.float32)), ("input",)),
+        Node("spikes", IF(v_threshold=1.0, amplitude=0.5), ("one",)),
+        Node("pool", MaxPool2d(kernel=2), ("spikes",)),
+        Node("flat", Flatten(), ("pool",)),
+        Node("fc", Linear(weight=np.ones((2, 1), np.float32)), ("flat",)),
+    ))  # fmt: skip
+    trace = simulate(network, np.array([[[[1.0, 1.0], [0.0, 1.0]]]]), steps=1)
+    assert trace.activity["fc"].synops.tolist() == [[2]]
+    assert trace.readout.tolist() == [[[0.5, 0.5]]]
+
+
+def test_a_max_pool_takes_no_part_of_its_padding():
+    network = Network("max", (1, 2, 2), (Node("pool", MaxPool2d(kernel=2, padding=1), ("input",)),))
+    assert forward(network, np.full((1, 1, 2, 2), -3.0)).output.tolist() == [[-3.0] * 4]
+    with pytest.raises(
+        ValueError, match="padding \\[1, 1\\] is over half of the kernel \\[1, 1\\]: windows would be empty"
+    ):
+        MaxPool2d(kernel=1, padding=1)
+
+
+def test_concat_refuses_what_does_not_lie_side_by_side():
+    wide = Conv2d(weight=np.ones((1, 1, 1, 1)), padding=1)
+    with pytest.raises(
+        ShapeError, match=r"cat: Concat expects equal shapes but for the channels, got \[1, 2, 2\] and \[1, 4, 4\]"
+    ):
+        Network("net", (1, 2, 2), (Node("wide", wide, ("input",)), Node("cat", Concat(), ("input", "wide"))))
 
 
 def test_add_refuses_unequal_shapes():

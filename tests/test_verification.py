@@ -9,8 +9,8 @@ import pytest
 import refsnn
 from refsnn import Frames, Network, Node, convert, simulate, verify
 from refsnn.errors import SpecError, UnsupportedLayerError
-from refsnn.layers import QCFS, BatchNorm, Linear
-from refsnn.neurons import IF, LIF
+from refsnn.layers import QCFS, BatchNorm, Linear, MaxPool2d
+from refsnn.neurons import IF
 from refsnn.properties import ideal_count
 
 
@@ -150,10 +150,12 @@ def test_conversion_refuses_what_it_cannot_say(snn):
     ):
         convert(plain)
     norm = BatchNorm(weight=np.ones(2), bias=np.ones(2), mean=np.ones(2), var=np.ones(2))
-    with pytest.raises(
-        UnsupportedLayerError, match="bn: BatchNorm can be folded only into a Linear or Conv2d that nothing else"
-    ):
+    with pytest.raises(UnsupportedLayerError, match="bn: BatchNorm can be folded only into a Linear, Conv1d or"):
         convert(
             Network("bn", (2,), (Node("bn", norm, ("input",)), Node("act", QCFS(threshold=1.0, levels=2), ("bn",))))
         )
-    assert LIF(decay=0.5, v_threshold=1.0).gain == 1.0
+    pooled = (Node("pool", MaxPool2d(kernel=1), ("input",)), Node("act", QCFS(threshold=1.0, levels=2), ("pool",)))
+    with pytest.raises(
+        UnsupportedLayerError, match="pool: MaxPool2d: spikes that are ORed do not fire at the largest rate"
+    ):
+        convert(Network("max", (1, 2, 2), pooled))

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from refsnn.errors import UnsupportedLayerError
-from refsnn.layers import BatchNorm, Conv2d, Linear
+from refsnn.layers import BatchNorm, WeightLayer
 from refsnn.network import Network, Node
 
 
@@ -22,9 +22,9 @@ def fold_batch_norm(network: Network) -> Network:
         if not isinstance(node.layer, BatchNorm):
             continue
         source = nodes.get(node.inputs[0])
-        if source is None or not isinstance(source.layer, Linear | Conv2d) or len(network.consumers(source.name)) > 1:
+        if source is None or not isinstance(source.layer, WeightLayer) or len(network.consumers(source.name)) > 1:
             raise UnsupportedLayerError(
-                f"{node.name}: BatchNorm can be folded only into a Linear or Conv2d that nothing else reads; "
+                f"{node.name}: BatchNorm can be folded only into a Linear, Conv1d or Conv2d that nothing else reads; "
                 f"it reads {node.inputs[0]!r}"
             )
         nodes[source.name] = replace(source, layer=_folded(source.layer, node.layer))
@@ -36,7 +36,7 @@ def fold_batch_norm(network: Network) -> Network:
     return Network(network.name, network.input_shape, tuple(kept))
 
 
-def _folded(layer: Linear | Conv2d, norm: BatchNorm) -> Linear | Conv2d:
+def _folded(layer: WeightLayer, norm: BatchNorm) -> WeightLayer:
     gamma, beta, mean, var = (a.astype(np.float64) for a in (norm.weight, norm.bias, norm.mean, norm.var))
     factor = gamma / np.sqrt(var + norm.eps)
     weight = layer.weight.astype(np.float64)

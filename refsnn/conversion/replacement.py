@@ -2,7 +2,7 @@
 
 from refsnn.conversion.folding import fold_batch_norm
 from refsnn.errors import UnsupportedLayerError
-from refsnn.layers import QCFS
+from refsnn.layers import QCFS, MaxPool2d
 from refsnn.network import Network, Node
 from refsnn.neurons import IF, Firing, Reset
 
@@ -19,6 +19,11 @@ def convert(network: Network) -> Network:
         raise UnsupportedLayerError(
             f"{network.neurons[0]}: network {network.name!r} spikes already; nothing to convert"
         )
+    for node in network.nodes:
+        if isinstance(node.layer, MaxPool2d):
+            raise UnsupportedLayerError(
+                f"{node.name}: MaxPool2d: spikes that are ORed do not fire at the largest rate; train the network with AvgPool2d"
+            )
     folded = fold_batch_norm(network)
     nodes = tuple(
         Node(n.name, if_neuron(n.layer) if isinstance(n.layer, QCFS) else n.layer, n.inputs) for n in folded.nodes

@@ -23,7 +23,21 @@ from typing import Any
 
 from refsnn.errors import SpecError, did_you_mean
 from refsnn.kernels import conv, elementwise, linear, neuron, pool
-from refsnn.layers import QCFS, Add, AvgPool2d, BatchNorm, Conv2d, Flatten, Linear
+from refsnn.layers import (
+    QCFS,
+    Add,
+    AvgPool2d,
+    BatchNorm,
+    Concat,
+    Conv1d,
+    Conv2d,
+    Flatten,
+    GlobalAvgPool2d,
+    Linear,
+    MaxPool2d,
+    Scale,
+    SumPool2d,
+)
 from refsnn.neurons import IF, LIF
 
 
@@ -37,11 +51,17 @@ class Kernel:
 
 LAYERS: dict[type[Any], Kernel] = {
     Linear: Kernel(linear.naive, linear.fast),
+    Conv1d: Kernel(conv.naive, conv.fast),
     Conv2d: Kernel(conv.naive, conv.fast),
     AvgPool2d: Kernel(pool.naive, pool.fast),
+    SumPool2d: Kernel(pool.naive, pool.fast),
+    MaxPool2d: Kernel(pool.naive, pool.fast),
+    GlobalAvgPool2d: Kernel(pool.naive, pool.fast),
     Add: Kernel(elementwise.add_naive, elementwise.add_fast),
     # no sums, hence nothing that a loop could reorder: one implementation serves both
     Flatten: Kernel(elementwise.flatten, elementwise.flatten),
+    Concat: Kernel(elementwise.concat, elementwise.concat),
+    Scale: Kernel(elementwise.scale, elementwise.scale),
     BatchNorm: Kernel(elementwise.batch_norm, elementwise.batch_norm),
     QCFS: Kernel(elementwise.qcfs, elementwise.qcfs),
 }

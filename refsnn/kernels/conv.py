@@ -1,4 +1,4 @@
-"""Conv2d: ordered sums over kernel row, kernel column, input channel, then the bias."""
+"""Conv2d, and Conv1d as an image of one row: ordered sums over kernel row, kernel column, input channel, then the bias."""
 
 from typing import Any
 
@@ -6,12 +6,14 @@ import numpy as np
 from numba import njit
 
 from refsnn.kernels.linear import weights
-from refsnn.layers import Conv2d
+from refsnn.layers import Conv, Conv1d
 
 Array = np.ndarray[Any, Any]
 
 
-def naive(layer: Conv2d, x: Array) -> Array:
+def naive(layer: Conv, x: Array) -> Array:
+    if isinstance(layer, Conv1d):
+        return naive(layer.as_conv2d, x[:, :, None])[:, :, 0]
     weight, bias = weights(layer, x.dtype)
     outputs, per_group, kernel_rows, kernel_columns = weight.shape
     _, rows, columns = layer.output_shape(x.shape[1:])
@@ -30,7 +32,9 @@ def naive(layer: Conv2d, x: Array) -> Array:
     return total.reshape(len(x), outputs, rows, columns) + bias[:, None, None]
 
 
-def fast(layer: Conv2d, x: Array) -> Array:
+def fast(layer: Conv, x: Array) -> Array:
+    if isinstance(layer, Conv1d):
+        return fast(layer.as_conv2d, x[:, :, None])[:, :, 0]
     weight, bias = weights(layer, x.dtype)
     rows_first = np.ascontiguousarray(weight.transpose(2, 3, 1, 0))  # [ky, kx, channel in group, output]
     shape = layer.output_shape(x.shape[1:])

@@ -1,4 +1,4 @@
-"""Add, and what has no sums: Flatten, BatchNorm, QCFS."""
+"""Add, and what has no sums: Flatten, Concat, Scale, BatchNorm, QCFS."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 
 from refsnn import dynamics
-from refsnn.layers import QCFS, Add, BatchNorm, Flatten
+from refsnn.layers import QCFS, Add, BatchNorm, Concat, Flatten, Scale
 
 Array = np.ndarray[Any, Any]
 
@@ -33,6 +33,14 @@ def _accumulate(total, x):  # type: ignore[no-untyped-def]
 
 def flatten(layer: Flatten, x: Array) -> Array:
     return x.reshape(len(x), -1)
+
+
+def concat(layer: Concat, *inputs: Array) -> Array:
+    return np.concatenate(inputs, axis=1)
+
+
+def scale(layer: Scale, x: Array) -> Array:
+    return dynamics.scaled(x, x.dtype.type(layer.factor))
 
 
 def batch_norm(layer: BatchNorm, x: Array) -> Array:

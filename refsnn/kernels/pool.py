@@ -1,41 +1,33 @@
-"""AvgPool2d: ordered sums over window row, window column, divided by the window's size."""
+"""Pools: ordered sums over window row, window column, divided once for a mean; or the largest value."""
 
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-from refsnn.layers import AvgPool2d
+from refsnn.layers import AvgPool2d, GlobalAvgPool2d, MaxPool2d, Pool, SumPool2d
 
 Array = np.ndarray[Any, Any]
+Windowed = AvgPool2d | SumPool2d | MaxPool2d
 
 
-def naive(layer: AvgPool2d, x: Array) -> Array:
-    return window_sum(layer, x) / _area(layer, x)
+def naive(layer: Pool, x: Array) -> Array:
+    windowed = _windowed(layer, x)
+    return windows(windowed, x) / _divisor(windowed, x)
 
 
-def window_sum(layer: AvgPool2d, x: Array) -> Array:
-    """Sum of each window of x [B, C, H, W]; also counts the spikes that reach it when x is a spike train."""
-    _, rows, columns = layer.output_shape(x.shape[1:])
-    (pad_y, pad_x), (step_y, step_x) = layer.padding, layer.strides
-    padded = np.pad(x, ((0, 0), (0, 0), (pad_y, pad_y), (pad_x, pad_x)))
-    total = np.zeros((*x.shape[:2], rows, columns), x.dtype)
-    for ky in range(layer.kernel[0]):
-        for kx in range(layer.kernel[1]):
-            total = total + padded[:, :, ky : ky + step_y * (rows - 1) + 1 : step_y,
-                                   kx : kx + step_x * (columns - 1) + 1 : step_x]  # fmt: skip
-    return total
-
-
-def fast(layer: AvgPool2d, x: Array) -> Array:
-    shape = layer.output_shape(x.shape[1:])
-    x = np.ascontiguousarray(x)
-    return _fast(x, _area(layer, x), layer.kernel, layer.strides, layer.padding, shape)
+def fast(layer: Pool, x: Array) -> Array:
+    windowed = _windowed(layer, x)
+    largest = isinstance(windowed, MaxPool2d)
+    return _fast(
+        np.ascontiguousarray(x), _divisor(windowed, x), x.dtype.type(-np.inf if largest else 0), largest,
+        windowed.kernel, windowed.strides, windowed.padding, windowed.output_shape(x.shape[1:]),
+    )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
-def _fast(x, area, kernel, stride, padding, shape):  # type: ignore[no-untyped-def]
-    result = np.zeros((len(x), *shape), x.dtype)
+def _fast(x, divisor, start, largest, kernel, stride, padding, shape):  # type: ignore[no-untyped-def]
+    result = np.full((len(x), *shape), start)
     for b in range(len(x)):
         for c in range(shape[0]):
             for oy in range(shape[1]):
@@ -47,10 +39,40 @@ def _fast(x, area, kernel, stride, padding, shape):  # type: ignore[no-untyped-d
                         for kx in range(kernel[1]):
                             ix = ox * stride[1] + kx - padding[1]
                             if 0 <= ix < x.shape[3]:
-                                result[b, c, oy, ox] += x[b, c, iy, ix]
-                    result[b, c, oy, ox] /= area
+                                if largest:
+                                    result[b, c, oy, ox] = max(result[b, c, oy, ox], x[b, c, iy, ix])
+                                else:
+                                    result[b, c, oy, ox] += x[b, c, iy, ix]
+                    result[b, c, oy, ox] /= divisor
     return result
 
 
-def _area(layer: AvgPool2d, x: Array) -> Any:
-    return x.dtype.type(layer.kernel[0] * layer.kernel[1])
+def windows(layer: Windowed, x: Array) -> Array:
+    """Sum, or for MaxPool2d the largest, of each window of x [B, C, H, W]."""
+    _, rows, columns = layer.output_shape(x.shape[1:])
+    (pad_y, pad_x), (step_y, step_x) = layer.padding, layer.strides
+    largest = isinstance(layer, MaxPool2d)
+    outside = -np.inf if largest else 0
+    padded = np.pad(x, ((0, 0), (0, 0), (pad_y, pad_y), (pad_x, pad_x)), constant_values=outside)
+    total = np.full((*x.shape[:2], rows, columns), outside, x.dtype)
+    for ky in range(layer.kernel[0]):
+        for kx in range(layer.kernel[1]):
+            read_rows = slice(ky, ky + step_y * (rows - 1) + 1, step_y)
+            read_columns = slice(kx, kx + step_x * (columns - 1) + 1, step_x)
+            values = padded[:, :, read_rows, read_columns]
+            total = np.maximum(total, values) if largest else total + values
+    return total
+
+
+def spikes_behind(layer: Pool, spikes: Array) -> Array:
+    """How many of the spikes [B, C, H, W], whole numbers, stand behind each sum or mean."""
+    return windows(_windowed(layer, spikes), spikes)
+
+
+def _windowed(layer: Pool, x: Array) -> Windowed:
+    return layer.as_pool(x.shape[1:]) if isinstance(layer, GlobalAvgPool2d) else layer
+
+
+def _divisor(layer: Windowed, x: Array) -> Any:
+    """Window size for a mean; 1, which changes no bit, for the others."""
+    return x.dtype.type(layer.kernel[0] * layer.kernel[1] if isinstance(layer, AvgPool2d) else 1)
