@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from refsnn.arithmetic import Float64 as Float64
     from refsnn.conversion import convert as convert
     from refsnn.conversion import fold_batch_norm as fold_batch_norm
+    from refsnn.drive import Bernoulli as Bernoulli
     from refsnn.drive import Constant as Constant
+    from refsnn.drive import EventList as EventList
     from refsnn.drive import Frames as Frames
     from refsnn.formats import dump as dump
     from refsnn.formats import load as load
@@ -26,7 +28,9 @@ if TYPE_CHECKING:
     from refsnn.verification import verify as verify
 
 _HOME = {
+    "Bernoulli": "refsnn.drive",
     "Constant": "refsnn.drive",
+    "EventList": "refsnn.drive",
     "Float32": "refsnn.arithmetic",
     "Float64": "refsnn.arithmetic",
     "Frames": "refsnn.drive",

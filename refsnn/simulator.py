@@ -56,9 +56,9 @@ def simulate(
     parts = []
     for start in range(0, drive.n_samples, chunk):
         part = slice(start, min(start + chunk, drive.n_samples))
-        parts.append(
-            _run(network, drive.inputs(steps, part).astype(arithmetic.dtype), steps, backend, schedule, record)
-        )
+        values = drive.inputs(steps, part)
+        signal = Signal(values.astype(arithmetic.dtype), values if drive.spiking else None)
+        parts.append(_run(network, signal, steps, backend, schedule, record))
         progress(part.stop, drive.n_samples)
     depth = len(network.neurons)
     activity = Activity(
@@ -95,9 +95,9 @@ class _Part:
     activity: list[NodeActivity]
 
 
-def _run(network: Network, inputs: Array, steps: int, backend: str, schedule: str, record: Record) -> _Part:
+def _run(network: Network, inputs: Signal, steps: int, backend: str, schedule: str, record: Record) -> _Part:
     """All nodes in order, each for all steps at once: without cycles that is the same as step by step."""
-    signals = {INPUT: Signal(inputs, None)}
+    signals, number = {INPUT: inputs}, inputs.values.dtype.type
     part = _Part(np.empty(0), {}, {}, {}, {}, [])
     for position, node in enumerate(network.nodes):
         sources = tuple(signals[name] for name in node.inputs)
@@ -109,7 +109,7 @@ def _run(network: Network, inputs: Array, steps: int, backend: str, schedule: st
                 part.spikes[node.name] = spikes
             if node.name in record.v:
                 part.v[node.name] = v
-            amplitude, silence = inputs.dtype.type(node.layer.amplitude), inputs.dtype.type(0)
+            amplitude, silence = number(node.layer.amplitude), number(0)
             signals[node.name] = Signal(np.where(spikes, amplitude, silence), spikes)
         else:
             signals[node.name] = layer_output(node.layer, sources, backend)

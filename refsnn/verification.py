@@ -7,7 +7,7 @@ import numpy as np
 
 from refsnn.arithmetic import Arithmetic, Float64
 from refsnn.conversion import fold_batch_norm
-from refsnn.errors import SpecError, UnsupportedLayerError
+from refsnn.errors import ShapeError, SpecError, UnsupportedLayerError
 from refsnn.findings import Finding
 from refsnn.layers import QCFS
 from refsnn.network import Network
@@ -97,6 +97,8 @@ def verify(
     neuron whose Q lies within the rounding bound of a place where the count changes is a tie (rounding.py).
     Raises SpecError when nodes do not correspond.
     """
+    if not isinstance(x, np.ndarray | list | tuple):
+        raise ShapeError(f"x: verify compares on constant current; give an array, got {type(x).__name__}")
     source = fold_batch_norm(ann)
     pairs = _pairs(source, snn)
     trace = simulate(snn, x, steps=steps, arithmetic=arithmetic, schedule=schedule, progress=progress)
