@@ -8,7 +8,7 @@ import pytest
 
 import hwmodel
 import refsnn
-from hwmodel.chip import Execution, Grade
+from hwmodel.chip import Cores, Execution, Grade
 from refsnn import Network, Node, simulate
 from refsnn.errors import CapacityError, NothingCompared, ShapeError, SpecError
 from refsnn.layers import Linear
@@ -82,6 +82,29 @@ def test_a_run_priced_on_paper(activity, chip):
 def test_layers_on_cores_of_their_own_take_as_long_as_the_slowest(activity, chip):
     parallel = hwmodel.estimate(activity, replace(chip, execution=Execution.PARALLEL))
     assert parallel.step_cycles.tolist() == [[7], [7]]
+
+
+def test_cores_share_a_layers_work(activity, chip):
+    """if1's group: 2 potentials on cores of 1 neuron: 2 cores, so (2 + 3) / 2 -> 3 cycles; the readout's 4 on 3 cores -> 2."""
+    cores = Cores(count=5, neurons=1, weight_memory=64, weight_bits=8)
+    report = hwmodel.estimate(activity, replace(chip, execution=Execution.PARALLEL, cores=cores))
+    assert report.cores == {"if1": 2, "fc2": 3}
+    assert report.step_cycles.tolist() == [[3 + 2], [3 + 2]]
+    with pytest.raises(CapacityError, match="5 neurons and 10 weights of 8 bit need 5 cores, it has 4"):
+        hwmodel.estimate(activity, replace(chip, execution=Execution.PARALLEL, cores=replace(cores, count=4)))
+
+
+def test_accesses_of_the_digital_chip_on_paper(activity):
+    """Per step, two potentials per access: fc1 reaches its row of 2 twice: 2; fc2 its row of 3 twice: 2 * 2; a pass over the
+    2 neurons: 1. Two steps: 14. Weights, eight per access: 2 + 2 per step. Three events are written and read: 2 + 2 and 2.
+    """
+    report = hwmodel.estimate(activity, hwmodel.load_chip("digital_45nm"))
+    counts = {key: count for key, (count, _) in report.by_component().items()}
+    assert counts["potential memory", "read"] == counts["potential memory", "write"] == 14
+    assert counts["weight memory", "read"] == 8
+    assert counts["event queue", "write"] == 4
+    assert counts["event queue", "read"] == 8
+    assert counts["adder", "compare and reset"] == 4
 
 
 def test_what_no_action_counts_is_unpriced_not_free(activity, chip):
@@ -182,6 +205,10 @@ def test_scores(trace, test_data):
     early = hwmodel.score(Confidence(0.9), trace, test_data.labels, chip)
     assert early.energy_j < whole.energy_j
     assert early.latency_s < whole.latency_s
+    stopped = hwmodel.estimate(trace.activity.until(Confidence(0.9).exit_step(trace.readout)), chip)
+    products = stopped.energy_per_sample_j * stopped.latency_per_sample_s
+    assert early.edp_js == pytest.approx(products.mean())
+    assert early.edp_js > 1.001 * early.energy_j * early.latency_s  # slow samples are dear ones
     cheap = replace(early, accuracy=whole.accuracy)
     assert hwmodel.pareto([whole, cheap, replace(cheap, chip="other", energy_j=1.0)]) == (False, True, True)
 

@@ -169,6 +169,13 @@ def test_a_network_is_written_beside_its_weights_or_not_at_all(tmp_path, snn):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_written_file_is_an_ordinary_one(tmp_path):
+    """Readable by whom the umask lets read, not private as temporary files are."""
+    (tmp_path / "plain").write_bytes(b"")
+    write_atomic(tmp_path / "ours", b"")
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_a_spec_and_its_weights_change_together(tmp_path, snn, ann, monkeypatch):
     """A full disk while the second of two files is written: both old ones stay."""
     refsnn.dump(snn, tmp_path / "net.yaml")

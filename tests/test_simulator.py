@@ -48,6 +48,11 @@ def test_integrate_then_fire_on_paper():
     assert delayed.activity["n"].updates.tolist() == [[2], [2], [2]]
 
 
+def test_a_shorter_run_uses_the_beginning_of_the_frames():
+    frames = np.array([0.5, 1.5, -1.0, 2.0, 0.25, 0.75]).reshape(3, 1, 2)
+    assert_same_trace(simulate(NET, Frames(frames), steps=2), simulate(NET, Frames(frames[:2]), steps=2))
+
+
 def test_chunks_of_samples_change_no_bit(snn, test_data, trace, monkeypatch):
     record = Record(spikes=snn.neurons)
     monkeypatch.setattr(simulator, "CHUNK_BYTES", 1)

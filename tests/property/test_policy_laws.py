@@ -149,6 +149,24 @@ def test_calibration_keeps_the_accuracy_on_its_own_split(case, kind, epsilon):
     assert policy.calibrated_steps == len(readout)
 
 
+@given(case=readouts(), kind=scored, epsilon=st.sampled_from([0.0, 0.1, 0.25]))
+def test_calibration_takes_the_last_threshold_before_too_much_is_lost(case, kind, epsilon):
+    """From safe to risky over the quantiles of the scores; equal to the allowed accuracy is allowed."""
+    readout, labels = case
+    policy = kind.calibrate(readout, labels, epsilon=epsilon)
+    score = policy.score(readout)
+    at_the_end = accuracy_at(readout, labels, np.full(len(labels), len(readout)))
+    expected = 1.0
+    for threshold in np.quantile(score[:-1], np.linspace(1, 0, 200)) if len(readout) > 1 else []:
+        stops = [
+            next((t + 1 for t in range(len(score)) if score[t, n] > threshold), len(score)) for n in range(len(labels))
+        ]
+        if not accuracy_at(readout, labels, np.array(stops)) >= at_the_end - epsilon:
+            break
+        expected = float(threshold)
+    assert policy.threshold == expected
+
+
 @given(case=readouts())
 def test_the_oracle_has_the_accuracy_at_t_and_the_fewest_steps(case):
     readout, labels = case
