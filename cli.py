@@ -44,6 +44,14 @@ output_option = click.option(
 chip_option = click.option(
     "--chip", "chips", multiple=True, metavar="NAME|FILE", help="Packaged chip or chip spec; repeatable."
 )
+ARITHMETICS = {"exact": "Exact", "float32": "Float32", "float64": "Float64"}
+
+
+def arithmetic_option(default: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    choice = click.Choice(list(ARITHMETICS))
+    return click.option("--arithmetic", type=choice, default=default, show_default=True, help="What numbers are.")
+
+
 schedule_option = click.option(
     "--schedule",
     type=click.Choice(["lockstep", "integrate_then_fire"]),
@@ -144,6 +152,7 @@ def convert(model: str, spec: str | None, form: str, output: str) -> int:
 )
 @steps_option
 @schedule_option
+@arithmetic_option("exact")
 @limit_option
 @format_option
 @output_option
@@ -154,6 +163,7 @@ def verify(
     snn: str | None,
     steps: int,
     schedule: str,
+    arithmetic: str,
     limit: int | None,
     form: str,
     output: str | None,
@@ -173,7 +183,9 @@ def verify(
     spiking = refsnn.load(snn) if snn else refsnn.convert(ann)
     samples = refsnn.load_data(data, limit)
     with progress_bar("verify") as progress:
-        verdict = refsnn.verify(ann, spiking, samples.x, steps=steps, schedule=schedule, progress=progress)
+        verdict = refsnn.verify(
+            ann, spiking, samples.x, steps=steps, schedule=schedule, arithmetic=_number(arithmetic), progress=progress
+        )
     _emit("verify", {"equal": bool(verdict), **asdict(verdict)}, [verdict_table(verdict)], form, output)
     return 0 if verdict else 1
 
@@ -184,7 +196,7 @@ def verify(
 @spec_option
 @steps_option
 @schedule_option
-@click.option("--arithmetic", type=click.Choice(["float32", "float64"]), default="float32", show_default=True)
+@arithmetic_option("float32")
 @click.option(
     "--backend",
     type=click.Choice(["fast", "naive"]),
@@ -219,13 +231,12 @@ def run(
 
     network = _network(model, spec)
     samples = refsnn.load_data(data, limit)
-    number = refsnn.Float64() if arithmetic == "float64" else refsnn.Float32()
     with progress_bar("run") as progress:
         trace = refsnn.simulate(
             _spiking(network),
             samples.x,
             steps=steps,
-            arithmetic=number,
+            arithmetic=_number(arithmetic),
             backend=backend,
             schedule=schedule,
             progress=progress,
@@ -489,6 +500,12 @@ def _spiking(network: Network) -> Network:
     import refsnn
 
     return network if network.is_spiking else refsnn.convert(network)
+
+
+def _number(arithmetic: str) -> Any:
+    import refsnn
+
+    return getattr(refsnn, ARITHMETICS[arithmetic])()
 
 
 def _source_accuracy(network: Network, samples: Data) -> float:

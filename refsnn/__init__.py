@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from refsnn import golden as golden
     from refsnn import policies as policies
+    from refsnn.arithmetic import Exact as Exact
     from refsnn.arithmetic import Float32 as Float32
     from refsnn.arithmetic import Float64 as Float64
     from refsnn.conversion import convert as convert
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 _HOME = {
     "Bernoulli": "refsnn.drive",
     "Constant": "refsnn.drive",
+    "Exact": "refsnn.arithmetic",
     "EventList": "refsnn.drive",
     "Float32": "refsnn.arithmetic",
     "Float64": "refsnn.arithmetic",

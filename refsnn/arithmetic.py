@@ -26,7 +26,20 @@ class Float64:
         return np.dtype(np.float64)
 
 
-Arithmetic = Float32 | Float64
+@dataclass(frozen=True)
+class Exact:
+    """Real numbers: every firing and every level is the one that exact arithmetic on the given weights and inputs gives.
+
+    Runs in float64 with a rigorous bound on its error (rounding.py); what the bound leaves in doubt is computed again in
+    fractions (exact.py). Potentials and readouts are reported as float64 numbers near the real ones.
+    """
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(np.float64)
+
+
+Arithmetic = Float32 | Float64 | Exact
 
 
 def finite(what: str, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

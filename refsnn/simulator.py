@@ -7,16 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from refsnn.arithmetic import Arithmetic, Float32
+from refsnn.arithmetic import Arithmetic, Exact, Float32
 from refsnn.counting import Signal, node_activity
 from refsnn.drive import Drive, as_drive
 from refsnn.dynamics import integrate
 from refsnn.errors import SpecError, UnsupportedLayerError, did_you_mean
+from refsnn.exact import ExactValues, decide
 from refsnn.kernels import kernel
 from refsnn.kernels.pool import spikes_behind
 from refsnn.layers import Add, AvgPool2d, Concat, Flatten, GlobalAvgPool2d, Layer, MaxPool2d, Scale, SumPool2d, kind_of
 from refsnn.network import INPUT, Network, Node
 from refsnn.neurons import IF, LIF, Reset
+from refsnn.rounding import Span, delayed_errors, potential_errors, spans
 from refsnn.trace import Activity, NodeActivity, Record, Trace
 
 Array = np.ndarray[Any, Any]
@@ -44,13 +46,14 @@ def simulate(
 
     x: [N, *input_shape] is constant current, the same at every step; or a drive object.
     backend: "fast" (compiled) or "naive"; the same bits.
+    arithmetic: Float32() and Float64() round; Exact() gives the spikes that real numbers give.
     schedule: "lockstep": a spike reaches the next layer in the step it was fired in.
         "integrate_then_fire": every layer takes in all T steps of its input silently, then fires for T steps from the
         sum: n = clip(floor((v_init + sum of currents) / v_threshold), 0, T). Equal to the quantiser of the source
         network, at the price of (spiking layers + 1) * T steps until the answer. IF with reset by subtraction only.
     Raises ShapeError, UnsupportedLayerError, SpecError; NothingCompared for no samples.
     """
-    _check(network, steps, schedule, record)
+    _check(network, steps, arithmetic, schedule, record)
     drive = as_drive(x, network.input_shape)
     chunk = _chunk_size(network, steps, arithmetic)
     parts = []
@@ -58,7 +61,7 @@ def simulate(
         part = slice(start, min(start + chunk, drive.n_samples))
         values = drive.inputs(steps, part)
         signal = Signal(values.astype(arithmetic.dtype), values if drive.spiking else None)
-        parts.append(_run(network, signal, steps, backend, schedule, record))
+        parts.append(_run(network, signal, steps, arithmetic, backend, schedule, record))
         progress(part.stop, drive.n_samples)
     depth = len(network.neurons)
     activity = Activity(
@@ -95,14 +98,17 @@ class _Part:
     activity: list[NodeActivity]
 
 
-def _run(network: Network, inputs: Signal, steps: int, backend: str, schedule: str, record: Record) -> _Part:
+def _run(
+    network: Network, inputs: Signal, steps: int, arithmetic: Arithmetic, backend: str, schedule: str, record: Record
+) -> _Part:
     """All nodes in order, each for all steps at once: without cycles that is the same as step by step."""
-    signals, number = {INPUT: inputs}, inputs.values.dtype.type
+    signals, number = {INPUT: inputs}, arithmetic.dtype.type
     part = _Part(np.empty(0), {}, {}, {}, {}, [])
+    exactly = _Exactly.of(network, inputs.values) if isinstance(arithmetic, Exact) else None
     for position, node in enumerate(network.nodes):
         sources = tuple(signals[name] for name in node.inputs)
         if isinstance(node.layer, IF | LIF):
-            spikes, v = _fire(node.layer, sources[0].values, steps, backend, schedule)
+            spikes, v = _fire(node, sources[0].values, steps, backend, schedule, exactly)
             part.counts[node.name] = spikes.sum(0, dtype=np.int64)
             part.residual[node.name] = v[-1]
             if node.name in record.spikes:
@@ -113,10 +119,10 @@ def _run(network: Network, inputs: Signal, steps: int, backend: str, schedule: s
             signals[node.name] = Signal(np.where(spikes, amplitude, silence), spikes)
         else:
             signals[node.name] = layer_output(node.layer, sources, backend)
+        updates = 1 if schedule == "lockstep" else 2
         part.activity.append(
-            node_activity(network, node, sources, signals[node.name], steps=steps,
-                          updates_per_step=1 if schedule == "lockstep" else 2)
-        )  # fmt: skip
+            node_activity(network, node, sources, signals[node.name], steps=steps, updates_per_step=updates)
+        )
         later = {name for following in network.nodes[position + 1 :] for name in following.inputs}
         for name in set(signals) - later - {network.nodes[-1].name}:
             del signals[name]
@@ -124,6 +130,20 @@ def _run(network: Network, inputs: Signal, steps: int, backend: str, schedule: s
     flat = np.broadcast_to(last, (steps, *last.shape[1:])).reshape(steps, last.shape[1], -1)
     # accumulate, not cumsum of anything reordered: summed step after step
     return _Part(np.add.accumulate(flat, axis=0), part.counts, part.residual, part.spikes, part.v, part.activity)
+
+
+@dataclass(frozen=True, eq=False)
+class _Exactly:
+    """What a run in Exact keeps to settle doubts: error bounds, and the input and spikes decided so far."""
+
+    spans: dict[str, Span]
+    decided: dict[str, Array]
+    values: ExactValues
+
+    @classmethod
+    def of(cls, network: Network, inputs: Array) -> "_Exactly":
+        decided = {INPUT: inputs}
+        return cls(spans(network, inputs, Exact().dtype), decided, ExactValues(network, decided))
 
 
 def layer_output(layer: Layer, sources: tuple[Signal, ...], backend: str) -> Signal:
@@ -162,20 +182,34 @@ def _passed_on(layer: Layer, spikes: list[Array], values: Array) -> Array | None
     return None
 
 
-def _fire(layer: IF | LIF, current: Array, steps: int, backend: str, schedule: str) -> tuple[Array, Array]:
+def _fire(
+    node: Node, current: Array, steps: int, backend: str, schedule: str, exactly: _Exactly | None
+) -> tuple[Array, Array]:
     """Spikes and potentials [T, N, *shape] of a layer of neurons."""
-    _, n_samples, *shape = current.shape
+    layer, (_, n_samples, *shape) = node.layer, current.shape
+    assert isinstance(layer, IF | LIF)
     flat = current.reshape(len(current), n_samples, -1)
     v = np.full(flat.shape[1:], layer.v_init, current.dtype)
-    if schedule == "integrate_then_fire":
+    delayed = schedule == "integrate_then_fire"
+    if delayed:
         for t in range(steps):
             v = integrate(v, flat[t if len(flat) > 1 else 0])
         flat = np.zeros_like(flat[:1])
     spikes, potentials = kernel(layer, backend)(layer, flat, v, steps)
-    return spikes.reshape(steps, n_samples, *shape), potentials.reshape(steps, n_samples, *shape)
+    if exactly is not None:
+        span = exactly.spans[node.inputs[0]]
+        if delayed and isinstance(layer, IF):
+            errors = delayed_errors(layer, span, steps, current.dtype)
+        else:
+            errors, _ = potential_errors(layer, span, steps, current.dtype)
+        decide(exactly.values, node.name, flat, v, spikes, potentials, errors, delayed=delayed)
+    spikes, potentials = (array.reshape(steps, n_samples, *shape) for array in (spikes, potentials))
+    if exactly is not None:
+        exactly.decided[node.name] = spikes
+    return spikes, potentials
 
 
-def _check(network: Network, steps: int, schedule: str, record: Record) -> None:
+def _check(network: Network, steps: int, arithmetic: Arithmetic, schedule: str, record: Record) -> None:
     if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < 1:
         raise SpecError(f"steps: expected a whole number of at least 1, got {steps!r}")
     if schedule not in SCHEDULES:
@@ -186,6 +220,10 @@ def _check(network: Network, steps: int, schedule: str, record: Record) -> None:
             raise UnsupportedLayerError(f"{node.name}: {kind} does not spike; convert the network first")
         if schedule == "integrate_then_fire":
             _check_counts_charge(node)
+        if isinstance(arithmetic, Exact) and kind_of(node.layer) == "norm":
+            raise UnsupportedLayerError(
+                f"{node.name}: BatchNorm takes a square root, which is no fraction; fold it first"
+            )
     for name in (*record.spikes, *record.v):
         if kind_of(network[name].layer) != "neuron":
             raise SpecError(f"record: {name!r} does not spike; spiking nodes: {', '.join(network.neurons) or 'none'}")

@@ -6,13 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from refsnn.arithmetic import Arithmetic, Float32
+from refsnn.arithmetic import Arithmetic, Exact, Float32
 from refsnn.counting import Signal, node_activity
 from refsnn.drive import Constant, as_drive
 from refsnn.errors import UnsupportedLayerError
-from refsnn.kernels.elementwise import qcfs_level
+from refsnn.exact import ExactValues, decide_levels
+from refsnn.kernels.elementwise import qcfs_level, qcfs_value
 from refsnn.layers import QCFS, kind_of
 from refsnn.network import INPUT, Network
+from refsnn.rounding import level_error, spans
 from refsnn.simulator import layer_output
 from refsnn.trace import Activity
 
@@ -31,9 +33,16 @@ class Forward:
 
 
 def forward(network: Network, x: Array, *, arithmetic: Arithmetic = Float32(), backend: str = "fast") -> Forward:
-    """The source network's outputs for x [N, *input_shape], with the same kernels and sums as the simulator's."""
+    """The source network's outputs for x [N, *input_shape], with the same kernels and sums as the simulator's.
+
+    In Exact() every QCFS level is the one that real numbers give; BatchNorm has to be folded for that.
+    """
     drive = as_drive(Constant(np.asarray(x)), network.input_shape)
-    signals = {INPUT: Signal(drive.inputs(1, slice(None)).astype(arithmetic.dtype), None)}
+    inputs = drive.inputs(1, slice(None)).astype(arithmetic.dtype)
+    signals = {INPUT: Signal(inputs, None)}
+    known = spans(network, inputs, arithmetic.dtype)
+    decided = {INPUT: inputs}
+    exactly = ExactValues(network, decided)
     preactivations, levels, activities = {}, {}, []
     for node in network.nodes:
         if kind_of(node.layer) == "neuron":
@@ -43,8 +52,13 @@ def forward(network: Network, x: Array, *, arithmetic: Arithmetic = Float32(), b
         sources = tuple(signals[name] for name in node.inputs)
         signals[node.name] = layer_output(node.layer, sources, backend)
         if isinstance(node.layer, QCFS):
-            preactivations[node.name] = sources[0].values[0]
-            levels[node.name] = qcfs_level(node.layer, sources[0].values[0]).astype(np.int64)
+            z = sources[0].values[0]
+            level = qcfs_level(node.layer, z)
+            if isinstance(arithmetic, Exact):
+                decide_levels(exactly, node.name, z, level, level_error(node.layer, known[node.inputs[0]], z.dtype))
+                signals[node.name] = Signal(qcfs_value(node.layer, level)[None], None)
+            preactivations[node.name], levels[node.name] = z, level.astype(np.int64)
+            decided[node.name] = levels[node.name][None]
         activities.append(node_activity(network, node, sources, signals[node.name], steps=1))
     return Forward(
         output=signals[network.nodes[-1].name].values[0].reshape(drive.n_samples, -1),

@@ -1,24 +1,28 @@
 """Does the spiking network compute what its source computes, and where does it leave it?"""
 
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
-from refsnn.arithmetic import Arithmetic, Float64
+from refsnn.arithmetic import Arithmetic, Exact
 from refsnn.conversion import fold_batch_norm
+from refsnn.drive import as_drive
 from refsnn.errors import ShapeError, SpecError, UnsupportedLayerError
+from refsnn.exact import ExactValues, exact_neuron
 from refsnn.findings import Finding
 from refsnn.layers import QCFS
-from refsnn.network import Network
+from refsnn.network import INPUT, Network
 from refsnn.neurons import IF, Reset
 from refsnn.properties import charge, distance_to_tie, ideal_count
-from refsnn.rounding import charge_error_bounds
+from refsnn.rounding import charge_error, level_error, spans
 from refsnn.simulator import Progress, simulate, unwatched
 from refsnn.source import Forward, forward
-from refsnn.trace import Trace
+from refsnn.trace import Record, Trace
 
 Array = np.ndarray[Any, Any]
+CHUNK = 128  # samples whose spikes are held at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,54 +90,122 @@ def verify(
     *,
     steps: int,
     schedule: str = "lockstep",
-    arithmetic: Arithmetic = Float64(),
+    arithmetic: Arithmetic = Exact(),
     progress: Progress = unwatched,
 ) -> Verdict:
     """Per layer and neuron, whether the SNN's count after `steps` steps is the source's level, on constant current x.
 
     The classes follow from the count n and the residual potential v alone: with Q = v + theta*n the ideal count is
     N = clip(n + floor(v/theta), 0, T). End to end, count n of T steps and level l of L are equal when n*L = l*T.
-    The source is taken with BatchNorm folded, the same function in real numbers, so that both have the same weights. A
-    neuron whose Q lies within the rounding bound of a place where the count changes is a tie (rounding.py).
+    The source is taken with BatchNorm folded, the same function in real numbers, so that both have the same weights.
+    In Exact() every count, level and class is that of real numbers. In a float arithmetic a neuron whose Q lies within the
+    rounding bound of a place where the count changes is a tie (rounding.py).
     Raises SpecError when nodes do not correspond.
     """
     if not isinstance(x, np.ndarray | list | tuple):
         raise ShapeError(f"x: verify compares on constant current; give an array, got {type(x).__name__}")
     source = fold_batch_norm(ann)
-    pairs = _pairs(source, snn)
-    trace = simulate(snn, x, steps=steps, arithmetic=arithmetic, schedule=schedule, progress=progress)
-    reference = forward(source, x, arithmetic=arithmetic)
-    x_max = float(np.abs(np.asarray(x, np.float64)).max())
-    bounds = charge_error_bounds(snn, x_max, steps, arithmetic.dtype)
-    layers, findings = [], []
-    for name, (activation, neuron) in pairs.items():
-        n, v = trace.counts[name], trace.residual[name].astype(np.float64)
-        q = charge(n, v, neuron.v_threshold)
-        ideal = ideal_count(n, v, neuron.v_threshold, steps)
-        local_tie = distance_to_tie(q, neuron.v_threshold, steps) <= bounds[name]
-        local, local_difference = _compare(n - ideal, local_tie, 1)
-        levels = activation.levels
-        source_bound = charge_error_bounds(source, x_max, levels, arithmetic.dtype)[name]
-        source_q = activation.threshold / 2 + levels * reference.preactivations[name].astype(np.float64)
-        tie = distance_to_tie(source_q, activation.threshold, levels) <= source_bound
-        if not _inherits(trace, reference, pairs, name):
-            tie |= local_tie  # the layers before are exact, so a tie of the sum is a tie of the comparison
-        end_to_end, difference = _compare(n * levels - reference.levels[name] * steps, tie, levels)
-        layers.append(LayerVerdict(node=name, local=local, end_to_end=end_to_end))
-        findings += _first(name, "layer-local count", steps, local_difference, ideal, n, v, neuron.v_threshold)
-        target = reference.levels[name] * steps / levels
-        findings += _first(name, "count = source level", steps, difference, target, n, v, neuron.v_threshold)
+    comparison = _Comparison(source, snn, _pairs(source, snn), steps, schedule, arithmetic)
+    x = as_drive(x, snn.input_shape).inputs(1, slice(None))[0]
+    parts = []
+    for start in range(0, len(x), CHUNK):
+        parts.append(comparison.of(x[start : start + CHUNK], start))
+        progress(min(start + CHUNK, len(x)), len(x))
+    layers = tuple(_merged(same_layer) for same_layer in zip(*(part.layers for part in parts), strict=True))
+    first: dict[tuple[str, str], Finding] = {}
+    for finding in (finding for part in parts for finding in part.findings):
+        first.setdefault((finding.node, finding.law), finding)
+    order = {layer.node: position for position, layer in enumerate(layers)}
     return Verdict(
         network=snn.name,
         steps=steps,
         schedule=schedule,
         arithmetic=type(arithmetic).__name__,
-        latency_steps=trace.latency_steps,
-        samples=trace.n_samples,
-        same_decision=int((trace.readout[-1].argmax(-1) == reference.output.argmax(-1)).sum()),
-        layers=tuple(layers),
-        findings=tuple(findings),
+        latency_steps=parts[0].latency_steps,
+        samples=len(x),
+        same_decision=sum(part.same_decision for part in parts),
+        layers=layers,
+        findings=tuple(sorted(first.values(), key=lambda finding: order[finding.node])),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Part:
+    """What one chunk of samples says."""
+
+    layers: tuple[LayerVerdict, ...]
+    findings: list[Finding]
+    same_decision: int
+    latency_steps: int
+
+
+@dataclass(frozen=True, eq=False)
+class _Comparison:
+    """Two corresponding networks and how to run them."""
+
+    source: Network
+    snn: Network
+    pairs: dict[str, tuple[QCFS, IF]]
+    steps: int
+    schedule: str
+    arithmetic: Arithmetic
+
+    def of(self, x: Array, first_sample: int) -> _Part:
+        """The verdict on some samples."""
+        record = Record(spikes=self.snn.neurons)
+        trace = simulate(
+            self.snn, x, steps=self.steps, arithmetic=self.arithmetic, schedule=self.schedule, record=record
+        )
+        reference = forward(self.source, x, arithmetic=self.arithmetic)
+        layers, findings = [], []
+        for name, (activation, neuron) in self.pairs.items():
+            n, v = trace.counts[name], trace.residual[name].astype(np.float64)
+            ideal, local_tie = self._ideal_counts(name, x, trace)
+            local, local_difference = _compare(n - ideal, local_tie, 1)
+            levels = activation.levels
+            tie = self._source_ties(name, x, reference)
+            if not _inherits(trace, reference, self.pairs, name):
+                tie |= local_tie  # the layers before are exact, so a tie of the sum is a tie of the comparison
+            end_to_end, difference = _compare(n * levels - reference.levels[name] * self.steps, tie, levels)
+            layers.append(LayerVerdict(node=name, local=local, end_to_end=end_to_end))
+            target = reference.levels[name] * self.steps / levels
+            for law, unequal, expected in (
+                ("layer-local count", local_difference, ideal),
+                ("count = source level", difference, target),
+            ):
+                findings += _first(name, law, self.steps, unequal, expected, n, v, neuron.v_threshold, first_sample)
+        same = trace.readout[-1].argmax(-1) == reference.output.argmax(-1)
+        return _Part(tuple(layers), findings, int(same.sum()), trace.latency_steps)
+
+    def _ideal_counts(self, name: str, x: Array, trace: Trace) -> tuple[Array, Array]:
+        """The quantiser's counts [N, *shape] on what the layer received; where rounding leaves them open (not in Exact)."""
+        node, neuron = self.snn[name], self.pairs[name][1]
+        n, v = trace.counts[name], trace.residual[name].astype(np.float64)
+        ideal = ideal_count(n, v, neuron.v_threshold, self.steps)
+        span = spans(self.snn, x, self.arithmetic.dtype)[node.inputs[0]]
+        error = charge_error(neuron, span, self.steps, self.arithmetic.dtype)
+        q = charge(n, v, neuron.v_threshold)
+        open_ = (distance_to_tie(q, neuron.v_threshold, self.steps) <= error) & (error > 0)
+        if not isinstance(self.arithmetic, Exact):
+            return ideal, open_
+        values = ExactValues(self.snn, {INPUT: x[None].astype(np.float64), **trace.spikes})
+        for sample, *index in np.argwhere(open_):
+            where = tuple(int(i) for i in index)
+            delayed = self.schedule == "integrate_then_fire"
+            _, potentials = exact_neuron(values, name, int(sample), where, self.steps, delayed=delayed)
+            exact = int(n[(sample, *where)] + potentials[-1] // Fraction(neuron.v_threshold))
+            ideal[(sample, *where)] = max(0, min(self.steps, exact))
+        return ideal, np.zeros_like(open_)
+
+    def _source_ties(self, name: str, x: Array, reference: Forward) -> Array:
+        """Where rounding leaves the source's level open: nowhere in Exact."""
+        activation, z = self.pairs[name][0], reference.preactivations[name].astype(np.float64)
+        if isinstance(self.arithmetic, Exact):
+            return np.zeros(z.shape, np.bool_)
+        span = spans(self.source, x, self.arithmetic.dtype)[self.source[name].inputs[0]]
+        error = level_error(activation, span, self.arithmetic.dtype)
+        at = z / activation.threshold * activation.levels + 0.5
+        return distance_to_tie(at, 1.0, activation.levels) <= error
 
 
 def _pairs(source: Network, snn: Network) -> dict[str, tuple[QCFS, IF]]:
@@ -170,6 +242,24 @@ def _inherits(trace: Trace, reference: Forward, pairs: dict[str, tuple[QCFS, IF]
     return False
 
 
+def _merged(parts: tuple[LayerVerdict, ...]) -> LayerVerdict:
+    """One layer over all chunks."""
+
+    def total(comparisons: list[Comparison]) -> Comparison:
+        return Comparison(
+            neurons=sum(c.neurons for c in comparisons),
+            exact=sum(c.exact for c in comparisons),
+            tie=sum(c.tie for c in comparisons),
+            deficit=sum(c.deficit for c in comparisons),
+            surplus=sum(c.surplus for c in comparisons),
+            largest_deficit=max(c.largest_deficit for c in comparisons),
+            largest_surplus=max(c.largest_surplus for c in comparisons),
+        )
+
+    local, end_to_end = total([part.local for part in parts]), total([part.end_to_end for part in parts])
+    return LayerVerdict(node=parts[0].node, local=local, end_to_end=end_to_end)
+
+
 def _compare(difference: Array, tie: Array, unit: int) -> tuple[Comparison, Array]:
     """The classes of `difference` (in 1/unit spikes), and the difference where it is not a tie."""
     decided = np.where(tie, 0, difference)
@@ -186,7 +276,15 @@ def _compare(difference: Array, tie: Array, unit: int) -> tuple[Comparison, Arra
 
 
 def _first(
-    node: str, law: str, steps: int, difference: Array, expected: Array, n: Array, v: Array, theta: float
+    node: str,
+    law: str,
+    steps: int,
+    difference: Array,
+    expected: Array,
+    n: Array,
+    v: Array,
+    theta: float,
+    first_sample: int,
 ) -> list[Finding]:
     """The first difference by sample and neuron, with the cause that n and v show."""
     if not difference.any():
@@ -200,6 +298,6 @@ def _first(
     else:
         cause = "exact on what it received: the difference arrived from before, or T is not L"
     return [
-        Finding(law=law, node=node, step=None, sample=where[0], index=where[1:],
+        Finding(law=law, node=node, step=None, sample=first_sample + where[0], index=where[1:],
                 expected=f"{float(expected[where]):g} spikes in {steps} steps", actual=int(n[where]), cause=cause)
     ]  # fmt: skip

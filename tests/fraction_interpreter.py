@@ -82,6 +82,14 @@ def _pool(layer, x):
     return [[[window(plane, r, c) for c in range(columns)] for r in range(rows)] for plane in x]
 
 
+def _quantised(layer, value):
+    if isinstance(value, list):
+        return [_quantised(layer, part) for part in value]
+    theta = Fraction(layer.threshold)
+    level = (value * layer.levels / theta + Fraction(1, 2)) // 1
+    return theta * max(0, min(layer.levels, level)) / layer.levels
+
+
 def _scaled(value, factor):
     return [_scaled(part, factor) for part in value] if isinstance(value, list) else factor * value
 
@@ -137,6 +145,8 @@ def interpret(network, sample, steps):
                 values[node.name] = _linear(node.layer, sources[0])
             elif kind == "Conv2d":
                 values[node.name] = _conv(node.layer, sources[0])
+            elif kind == "QCFS":
+                values[node.name] = _quantised(node.layer, sources[0])
             elif kind == "Conv1d":
                 values[node.name] = _conv1d(node.layer, sources[0])
             elif kind == "Concat":

@@ -95,18 +95,31 @@ def test_accuracy_within_half_a_point_of_the_source(ann, trace, test_data):
     assert abs((decided == test_data.labels).mean() - (source == test_data.labels).mean()) <= 0.005
 
 
-def test_a_tie_is_reported_as_a_tie():
-    """z = 1/2 of the step between two levels, exactly: floor(1/2 + 1/2) = 1, on the edge."""
+def test_in_float_a_tie_is_reported_as_a_tie_and_exact_decides_it():
+    """0.1 * 1.25 is 0.125 in float64, half a level of four; the real product of these floats is a little more."""
     source = Network("tie", (1,), (
+        Node("w", Linear(weight=np.array([[0.1]])), ("input",)),
+        Node("act", QCFS(threshold=1.0, levels=4), ("w",)),
+        Node("out", Linear(weight=np.ones((2, 1))), ("act",)),
+    ))  # fmt: skip
+    x = np.array([[1.25], [3.0]])
+    (layer,) = verify(source, convert(source), x, steps=4, arithmetic=refsnn.Float64()).layers
+    assert (layer.end_to_end.tie, layer.end_to_end.exact) == (1, 1)
+    assert (layer.local.tie, layer.local.exact) == (1, 1)
+    verdict = verify(source, convert(source), x, steps=4)
+    assert verdict
+    assert (verdict.layers[0].end_to_end.tie, verdict.layers[0].end_to_end.exact) == (0, 2)
+
+
+def test_a_sum_that_no_rounding_can_touch_is_no_tie():
+    """1 * 0.125: on the edge, but exactly, and >= fires on it: floor(1/2 + 1/2) = 1."""
+    source = Network("edge", (1,), (
         Node("w", Linear(weight=np.ones((1, 1))), ("input",)),
         Node("act", QCFS(threshold=1.0, levels=4), ("w",)),
         Node("out", Linear(weight=np.ones((2, 1))), ("act",)),
     ))  # fmt: skip
-    verdict = verify(source, convert(source), np.array([[0.125], [0.3]]), steps=4)
-    (layer,) = verdict.layers
-    assert (layer.end_to_end.tie, layer.end_to_end.exact) == (1, 1)
-    assert (layer.local.tie, layer.local.exact) == (1, 1)
-    assert verdict
+    (layer,) = verify(source, convert(source), np.array([[0.125]]), steps=4, arithmetic=refsnn.Float64()).layers
+    assert (layer.local.exact, layer.local.tie) == (1, 0)
 
 
 def test_other_steps_than_levels_are_compared_as_rates(ann, snn, test_data):

@@ -53,8 +53,13 @@ def batch_norm(layer: BatchNorm, x: Array) -> Array:
 
 
 def qcfs(layer: QCFS, x: Array) -> Array:
-    number = x.dtype.type
-    return dynamics.level_value(qcfs_level(layer, x), number(layer.threshold), number(layer.levels))
+    return qcfs_value(layer, qcfs_level(layer, x))
+
+
+def qcfs_value(layer: QCFS, level: Array) -> Array:
+    """What the levels are worth."""
+    number = level.dtype.type
+    return dynamics.level_value(level, number(layer.threshold), number(layer.levels))
 
 
 def qcfs_level(layer: QCFS, x: Array) -> Array:

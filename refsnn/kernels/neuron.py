@@ -1,5 +1,6 @@
 """IF and LIF: charge, fire, reset, for every step; the equations are called, not retyped."""
 
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,7 +27,7 @@ class _Parameters(NamedTuple):
 
 
 def _parameters(layer: IF | LIF, dtype: np.dtype[Any]) -> _Parameters:
-    number = dtype.type
+    number: Any = Fraction if dtype.hasobject else dtype.type
     leak = (
         (layer.decay, layer.gain, layer.v_leak) if isinstance(layer, LIF) else (0.0, 0.0, 0.0)
     )  # IF uses none of them
@@ -44,12 +45,13 @@ def _parameters(layer: IF | LIF, dtype: np.dtype[Any]) -> _Parameters:
 
 
 def naive(layer: IF | LIF, current: Array, v: Array, steps: int) -> tuple[Array, Array]:
+    """Works on arrays of fractions too: that is how Exact decides what floats leave in doubt."""
     p = _parameters(layer, v.dtype)
     spikes = np.empty((steps, *v.shape), np.bool_)
     trace = np.empty((steps, *v.shape), v.dtype)
     for t in range(steps):
         x = current[t if len(current) > 1 else 0]
-        charged = leak_and_integrate(v, x, p.decay, p.gain, p.v_leak) if p.leaky else integrate(v, x)
+        charged = _charged(p, v, x)
         fires = at_threshold if p.at_threshold else above_threshold
         spikes[t] = fires(charged, p.v_threshold)
         if p.subtracts:
@@ -59,6 +61,15 @@ def naive(layer: IF | LIF, current: Array, v: Array, steps: int) -> tuple[Array,
         v = np.where(spikes[t], after, charged)
         trace[t] = v
     return spikes, trace
+
+
+def charged(layer: IF | LIF, v: Array, current: Array) -> Array:
+    """The potential that is compared with the threshold: v after this step's current."""
+    return _charged(_parameters(layer, v.dtype), v, current)
+
+
+def _charged(p: _Parameters, v: Array, x: Array) -> Array:
+    return leak_and_integrate(v, x, p.decay, p.gain, p.v_leak) if p.leaky else integrate(v, x)
 
 
 def fast(layer: IF | LIF, current: Array, v: Array, steps: int) -> tuple[Array, Array]:
@@ -75,16 +86,16 @@ def _fast(p, current, v, steps):  # type: ignore[no-untyped-def]
         for b in range(v.shape[0]):
             for m in range(v.shape[1]):
                 if p.leaky:
-                    charged = leak_and_integrate(before[b, m], x[b, m], p.decay, p.gain, p.v_leak)
+                    u = leak_and_integrate(before[b, m], x[b, m], p.decay, p.gain, p.v_leak)
                 else:
-                    charged = integrate(before[b, m], x[b, m])
+                    u = integrate(before[b, m], x[b, m])
                 if p.at_threshold:
-                    fired = at_threshold(charged, p.v_threshold)
+                    fired = at_threshold(u, p.v_threshold)
                 else:
-                    fired = above_threshold(charged, p.v_threshold)
-                after = charged
+                    fired = above_threshold(u, p.v_threshold)
+                after = u
                 if fired and p.subtracts:
-                    after = subtracted(charged, p.v_threshold)
+                    after = subtracted(u, p.v_threshold)
                 elif fired and p.to_value:
                     after = p.v_reset
                 spikes[t, b, m] = fired

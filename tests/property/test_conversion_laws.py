@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from same import assert_identical
 
 import refsnn
-from refsnn import Float64, Network, Node, convert, fold_batch_norm, forward, simulate, verify
+from refsnn import Exact, Float64, Network, Node, convert, fold_batch_norm, forward, simulate, verify
 from refsnn import strategies as snn
 from refsnn.conversion.replacement import if_neuron
 from refsnn.layers import QCFS, BatchNorm, Linear
@@ -83,21 +83,14 @@ def test_folding_leaves_no_batch_norm_and_conversion_keeps_names(network):
 
 @given(network=snn.source_networks(), data=st.data())
 def test_the_first_layer_is_exact_and_integrate_then_fire_is_exact_everywhere(network, data):
-    """T = L; where the sum is a tie in real numbers, verify has to say tie, not exact."""
+    """At T = L, in real numbers: without exception, ties included."""
     x = data.draw(snn.inputs(network))
-    activations = [node.layer for node in network.nodes if isinstance(node.layer, QCFS)]
-    steps = activations[0].levels
-    lockstep = verify(network, convert(network), x, steps=steps)
-    first = lockstep.layers[0]
-    for comparison in (first.local, first.end_to_end):
-        assert comparison.exact + comparison.tie == comparison.neurons
+    steps = next(node.layer.levels for node in network.nodes if isinstance(node.layer, QCFS))
+    first = verify(network, convert(network), x, steps=steps).layers[0]
+    assert first.local.exact == first.end_to_end.exact == first.local.neurons
     delayed = verify(network, convert(network), x, steps=steps, schedule="integrate_then_fire")
-    ties = 0
-    for layer in delayed.layers:
-        assert layer.local.exact + layer.local.tie == layer.local.neurons
-        if not ties:  # a tie may go either way, and what follows it then differs honestly
-            assert layer.end_to_end.exact + layer.end_to_end.tie == layer.end_to_end.neurons
-        ties += layer.end_to_end.tie
+    assert delayed
+    assert all(layer.local.exact == layer.end_to_end.exact == layer.local.neurons for layer in delayed.layers)
 
 
 @given(network=snn.source_networks(), steps=st.integers(1, 8), data=st.data())
@@ -116,29 +109,27 @@ def test_the_four_classes_add_up(network, steps, data):
 
 @given(network=snn.source_networks(), steps=st.integers(1, 6), data=st.data())
 def test_layer_local_classes_equal_an_exact_count(network, steps, data):
-    """Without BatchNorm all numbers are dyadic: the verdict's layer-local deficits and surpluses are those that the
-    interpreter finds, ties aside, where N = clip(floor(Q / theta), 0, T) is computed from currents in Fractions.
+    """The verdict's layer-local deficits and surpluses are those that the interpreter finds, where
+    N = clip(floor(Q / theta), 0, T) is computed from currents in fractions; in float64 too, all numbers being dyadic.
     """
     assume(not any(isinstance(node.layer, BatchNorm) for node in network.nodes))
     x = data.draw(snn.inputs(network, max_samples=2))
     spiking = convert(network)
-    verdict = verify(network, spiking, x, steps=steps)
-    for layer in verdict.layers:
-        theta = Fraction(spiking[layer.node].layer.v_threshold)
-        deficit = surplus = ties = 0
+    expected = {}
+    for name in spiking.neurons:
+        theta = Fraction(spiking[name].layer.v_threshold)
+        deficit = surplus = 0
         for sample in x:
             spikes, v, _ = interpret(spiking, sample, steps)
-            for m, residual in enumerate(v[layer.node][-1]):
-                n = sum(step[m] for step in spikes[layer.node])
-                q = residual + theta * n
-                ideal = max(0, min(steps, int(q // theta)))
-                if q % theta == 0 and 1 <= q // theta <= steps:
-                    ties += 1
-                elif n < ideal:
-                    deficit += 1
-                elif n > ideal:
-                    surplus += 1
-        assert (layer.local.deficit, layer.local.surplus, layer.local.tie) == (deficit, surplus, ties)
+            for m, residual in enumerate(v[name][-1]):
+                n = sum(step[m] for step in spikes[name])
+                ideal = max(0, min(steps, int((residual + theta * n) // theta)))
+                deficit += n < ideal
+                surplus += n > ideal
+        expected[name] = (deficit, surplus, 0)
+    for arithmetic in (Exact(), Float64()):
+        for layer in verify(network, spiking, x, steps=steps, arithmetic=arithmetic).layers:
+            assert (layer.local.deficit, layer.local.surplus, layer.local.tie) == expected[layer.node]
 
 
 @given(
