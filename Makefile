@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 SOURCES := pyproject.toml README.md cli.py $(shell find refsnn hwmodel specs -type f -not -path '*/__pycache__/*')
 
+# the kernels once more, with every array access checked and as plain Python
+KERNEL_TESTS := tests/property/test_simulation_laws.py -k "naive or interpreter or integrate or enumeration"
+
 .PHONY: demo test clean
 
 demo: $(VENV)/.installed
@@ -16,6 +19,8 @@ test: $(VENV)/.installed-for-tests
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest -n 2
+	NUMBA_BOUNDSCHECK=1 NUMBA_CACHE_DIR=$(VENV)/numba-boundscheck $(BIN)/pytest -q -n 2 $(KERNEL_TESTS)
+	NUMBA_DISABLE_JIT=1 $(BIN)/pytest -q -n 2 $(KERNEL_TESTS)
 
 $(VENV)/bin/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "refsnn needs Python 3.11 or newer; this is %s. Try: make PYTHON=python3.12 demo" % sys.version.split()[0])'

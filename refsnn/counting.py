@@ -5,6 +5,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from refsnn.layers import (
     AvgPool2d,
@@ -75,16 +76,31 @@ def _received(signal: Signal) -> Array:
 
 
 def _total(events: Array) -> IntArray:
-    return events.reshape(*events.shape[:2], -1).sum(-1, dtype=np.int64)
+    """Sum over everything but steps and samples."""
+    flat = np.ascontiguousarray(events).reshape(events.shape[0] * events.shape[1], 1, -1)
+    return _weighted(flat, np.ones(flat.shape[2], np.int64)).reshape(events.shape[:2])
 
 
 def _connections(events: Array, layer: WeightLayer, shape: Shape) -> IntArray:
     """Sum over inputs of events * fan-out, per step and sample."""
     fan_out = layer.fan_out(shape)
-    if len(shape) > 1:  # all channels of a pixel have the same fan-out
-        events, fan_out = events.sum(2, dtype=np.int64), fan_out[0]
-    flat: IntArray = events.reshape(*events.shape[:2], -1) @ fan_out.ravel()
-    return flat
+    channels = shape[0] if len(shape) > 1 else 1  # all channels of a pixel have the same fan-out
+    per_pixel = fan_out[0].ravel() if len(shape) > 1 else fan_out
+    flat = np.ascontiguousarray(events).reshape(events.shape[0] * events.shape[1], channels, -1)
+    return _weighted(flat, np.ascontiguousarray(per_pixel)).reshape(events.shape[:2])
+
+
+@njit(cache=True, nogil=True)
+def _weighted(events, weight):  # type: ignore[no-untyped-def]
+    """Sum over c and i of events[b, c, i] * weight[i]: whole numbers, so in any order."""
+    result = np.empty(len(events), np.int64)
+    for b in range(len(events)):
+        total = 0
+        for c in range(events.shape[1]):
+            for i in range(events.shape[2]):
+                total += events[b, c, i] * weight[i]
+        result[b] = total
+    return result
 
 
 def _dense_ops(layer: Layer, network: Network, node: Node) -> int:

@@ -1,6 +1,8 @@
 """The run: schedules over the network's nodes, chunk by chunk of samples."""
 
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -24,7 +26,7 @@ from refsnn.trace import Activity, NodeActivity, Record, Trace
 Array = np.ndarray[Any, Any]
 Progress = Callable[[int, int], None]  # samples done, samples in all
 SCHEDULES = ("lockstep", "integrate_then_fire")
-CHUNK_BYTES = 128 << 20  # what the largest arrays of a chunk of samples may take together
+CHUNK_BYTES = 32 << 20  # what the largest arrays of a chunk of samples may take together; larger ones miss the caches
 
 
 def unwatched(_done: int, _total: int) -> None:
@@ -40,6 +42,7 @@ def simulate(
     backend: str = "fast",
     schedule: str = "lockstep",
     record: Record = Record(),
+    threads: int | None = None,
     progress: Progress = unwatched,
 ) -> Trace:
     """What the spiking network does in `steps` steps.
@@ -51,18 +54,24 @@ def simulate(
         "integrate_then_fire": every layer takes in all T steps of its input silently, then fires for T steps from the
         sum: n = clip(floor((v_init + sum of currents) / v_threshold), 0, T). Equal to the quantiser of the source
         network, at the price of (spiking layers + 1) * T steps until the answer. IF with reset by subtraction only.
+    threads: how many chunks of samples run side by side; by default as many as there are cores. The same bits.
     Raises ShapeError, UnsupportedLayerError, SpecError; NothingCompared for no samples.
     """
     _check(network, steps, arithmetic, schedule, record)
     drive = as_drive(x, network.input_shape)
-    chunk = _chunk_size(network, steps, arithmetic)
-    parts = []
-    for start in range(0, drive.n_samples, chunk):
-        part = slice(start, min(start + chunk, drive.n_samples))
+
+    def run(part: slice) -> _Part:
         values = drive.inputs(steps, part)
         signal = Signal(values.astype(arithmetic.dtype), values if drive.spiking else None)
-        parts.append(_run(network, signal, steps, arithmetic, backend, schedule, record))
-        progress(part.stop, drive.n_samples)
+        return _run(network, signal, steps, arithmetic, backend, schedule, record)
+
+    workers = threads or os.cpu_count() or 1
+    chunk = _chunk_size(network, steps, arithmetic, drive.n_samples, workers)
+    chunks = [slice(start, min(start + chunk, drive.n_samples)) for start in range(0, drive.n_samples, chunk)]
+    parts = []
+    for part in _side_by_side(run, chunks, workers):
+        parts.append(part)
+        progress(chunks[len(parts) - 1].stop, drive.n_samples)
     depth = len(network.neurons)
     activity = Activity(
         tuple(_joined(nodes) for nodes in zip(*(part.activity for part in parts), strict=True)),
@@ -237,11 +246,23 @@ def _check_counts_charge(node: Node) -> None:
         )
 
 
-def _chunk_size(network: Network, steps: int, arithmetic: Arithmetic) -> int:
+def _side_by_side(run: Callable[[slice], _Part], chunks: list[slice], workers: int) -> Iterator[_Part]:
+    """The results in order; the kernels leave Python's lock, so threads do."""
+    if min(workers, len(chunks)) == 1:
+        yield from map(run, chunks)
+        return
+    pool = ThreadPoolExecutor(workers)
+    try:
+        yield from pool.map(run, chunks)
+    finally:
+        pool.shutdown(cancel_futures=True)  # after an interruption nothing new is begun
+
+
+def _chunk_size(network: Network, steps: int, arithmetic: Arithmetic, n_samples: int, workers: int) -> int:
     """How many samples to run at once: per sample the largest node's input, spikes, events and potentials."""
     largest = max(prod(shape) for shape in network.shapes.values())
     per_sample = steps * largest * (3 * arithmetic.dtype.itemsize + 5)
-    return int(np.clip(CHUNK_BYTES // per_sample, 1, 64))
+    return int(np.clip(CHUNK_BYTES // per_sample, 1, min(64, -(-n_samples // workers))))
 
 
 def _joined(nodes: tuple[NodeActivity, ...]) -> NodeActivity:

@@ -53,18 +53,34 @@ def test_a_shorter_run_uses_the_beginning_of_the_frames():
     assert_same_trace(simulate(NET, Frames(frames), steps=2), simulate(NET, Frames(frames[:2]), steps=2))
 
 
-def test_chunks_of_samples_change_no_bit(snn, test_data, trace, monkeypatch):
+def test_chunks_and_threads_change_no_bit(snn, test_data, trace, monkeypatch):
     record = Record(spikes=snn.neurons)
+    whole = simulate(snn, test_data.x[:70], steps=8, record=record, threads=1)
+    assert_same_trace(simulate(snn, test_data.x[:70], steps=8, record=record, threads=3), whole)
     monkeypatch.setattr(simulator, "CHUNK_BYTES", 1)
-    seen = []
-    one_by_one = simulate(
-        snn, test_data.x[:70], steps=8, record=record, progress=lambda done, total: seen.append((done, total))
-    )
-    assert seen == [(n, 70) for n in range(1, 71)]
-    monkeypatch.undo()
-    assert_same_trace(one_by_one, simulate(snn, test_data.x[:70], steps=8, record=record))
+    for threads in (1, 4):
+        seen: list[tuple[int, int]] = []
+        one_by_one = simulate(
+            snn,
+            test_data.x[:70],
+            steps=8,
+            record=record,
+            threads=threads,
+            progress=lambda done, total, seen=seen: seen.append((done, total)),
+        )
+        assert seen == [(n, 70) for n in range(1, 71)]
+        assert_same_trace(one_by_one, whole)
     for name in snn.neurons:
-        assert (one_by_one.spikes[name] == trace.spikes[name][:, :70]).all()
+        assert (whole.spikes[name] == trace.spikes[name][:, :70]).all()
+
+
+def test_an_error_in_a_thread_is_the_callers(snn, test_data, monkeypatch):
+    def broken(*_, **__):
+        raise RuntimeError("in a thread")
+
+    monkeypatch.setattr(simulator, "layer_output", broken)
+    with pytest.raises(RuntimeError, match="in a thread"):
+        simulate(snn, test_data.x, steps=2, threads=2)
 
 
 def test_the_default_arithmetic_is_float32(trace):

@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from refsnn.kernels.accumulate import add_rows, rows
 from refsnn.layers import Linear
 
 Array = np.ndarray[Any, Any]
@@ -21,21 +22,27 @@ def naive(layer: Linear, x: Array) -> Array:
 
 def fast(layer: Linear, x: Array) -> Array:
     weight, bias = weights(layer, x.dtype)
-    return _fast(np.ascontiguousarray(weight.T), bias, np.ascontiguousarray(x))
+    return _fast(rows(weight.T), bias, np.ascontiguousarray(x))
 
 
 @njit(cache=True, nogil=True)
 def _fast(weight, bias, x):  # type: ignore[no-untyped-def]
-    total = np.zeros((len(x), weight.shape[1]), x.dtype)
+    result = np.empty((len(x), len(bias)), x.dtype)
+    width = len(weight) // x.shape[1]
+    total = np.empty(width, x.dtype)
+    index = np.empty(x.shape[1], np.int32)
+    value = np.empty(x.shape[1], x.dtype)
     for b in range(len(x)):
-        for i in range(weight.shape[0]):
-            value = x[b, i]
-            if value != 0:
-                for o in range(weight.shape[1]):
-                    total[b, o] += weight[i, o] * value
-        for o in range(weight.shape[1]):
-            total[b, o] += bias[o]
-    return total
+        count = 0
+        for i in range(x.shape[1]):
+            index[count] = i
+            value[count] = x[b, i]
+            count += x[b, i] != 0
+        total[:] = 0
+        add_rows(total, 0, weight, width, index, value, 0, count, 0)
+        for o in range(len(bias)):
+            result[b, o] = total[o] + bias[o]
+    return result
 
 
 def weights(layer: Any, dtype: np.dtype[Any]) -> tuple[Array, Array]:
