@@ -71,6 +71,21 @@ def node_activity(network: Network, node: Node, inputs: tuple[Signal, ...], outp
     )
 
 
+def spike_counts(spikes: Array) -> IntArray:
+    """Spikes of each neuron over the steps: int64[N, *shape] of bool[T, N, *shape]."""
+    flat = np.ascontiguousarray(spikes).reshape(len(spikes), -1)
+    return _over_steps(flat).reshape(spikes.shape[1:])
+
+
+@njit(cache=True, nogil=True)
+def _over_steps(spikes):  # type: ignore[no-untyped-def]
+    result = np.zeros(spikes.shape[1], np.int64)
+    for t in range(len(spikes)):
+        for i in range(spikes.shape[1]):
+            result[i] += spikes[t, i]
+    return result
+
+
 def _received(signal: Signal) -> Array:
     return signal.values != 0 if signal.events is None else signal.events
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from refsnn.arithmetic import Arithmetic, Exact, Float32
-from refsnn.counting import Signal, node_activity
+from refsnn.counting import Signal, node_activity, spike_counts
 from refsnn.drive import Drive, as_drive
 from refsnn.dynamics import integrate
 from refsnn.errors import SpecError, UnsupportedLayerError, did_you_mean
@@ -60,21 +60,23 @@ def simulate(
     _check(network, steps, arithmetic, schedule, record)
     drive = as_drive(x, network.input_shape)
 
-    def run(part: slice) -> _Part:
+    results = _Results.of(network, drive.n_samples, steps, arithmetic, record)
+
+    def run(part: slice) -> list[NodeActivity]:
         values = drive.inputs(steps, part)
         signal = Signal(values.astype(arithmetic.dtype), values if drive.spiking else None)
-        return _run(network, signal, steps, arithmetic, backend, schedule, record)
+        return _run(network, signal, steps, arithmetic, backend, schedule, results.of_samples(part))
 
     workers = threads or os.cpu_count() or 1
     chunk = _chunk_size(network, steps, arithmetic, drive.n_samples, workers)
     chunks = [slice(start, min(start + chunk, drive.n_samples)) for start in range(0, drive.n_samples, chunk)]
-    parts = []
-    for part in _side_by_side(run, chunks, workers):
-        parts.append(part)
-        progress(chunks[len(parts) - 1].stop, drive.n_samples)
+    activities = []
+    for part, nodes in zip(chunks, _side_by_side(run, chunks, workers), strict=True):
+        activities.append(nodes)
+        progress(part.stop, drive.n_samples)
     depth = len(network.neurons)
     activity = Activity(
-        tuple(_joined(nodes) for nodes in zip(*(part.activity for part in parts), strict=True)),
+        tuple(_joined(nodes) for nodes in zip(*activities, strict=True)),
         np.full(drive.n_samples, steps, np.int64),
         steps,
     )
@@ -86,50 +88,72 @@ def simulate(
         schedule=schedule,
         steps=steps,
         latency_steps=steps if schedule == "lockstep" else (depth + 1) * steps,
-        readout=np.concatenate([part.readout for part in parts], axis=1),
-        counts=_concatenated([part.counts for part in parts], 0),
-        residual=_concatenated([part.residual for part in parts], 0),
+        readout=results.readout,
+        counts=results.counts,
+        residual=results.residual,
         activity=activity,
-        spikes=_concatenated([part.spikes for part in parts], 1),
-        v=_concatenated([part.v for part in parts], 1),
+        spikes=results.spikes,
+        v=results.v,
     )
 
 
 @dataclass(frozen=True, eq=False)
-class _Part:
-    """The results for one chunk of samples."""
+class _Results:
+    """What a trace keeps, or the part of it that belongs to some samples: arrays that the chunks fill in."""
 
     readout: Array
     counts: dict[str, Array]
     residual: dict[str, Array]
     spikes: dict[str, Array]
     v: dict[str, Array]
-    activity: list[NodeActivity]
+
+    @classmethod
+    def of(cls, network: Network, n_samples: int, steps: int, arithmetic: Arithmetic, record: Record) -> "_Results":
+        def empty(names: tuple[str, ...], lead: tuple[int, ...], dtype: Any) -> dict[str, Array]:
+            return {name: np.empty((*lead, *network.shapes[name]), dtype) for name in network.neurons if name in names}
+
+        return cls(
+            readout=np.empty((steps, n_samples, network.n_outputs), arithmetic.dtype),
+            counts=empty(network.neurons, (n_samples,), np.int64),
+            residual=empty(network.neurons, (n_samples,), arithmetic.dtype),
+            spikes=empty(record.spikes, (steps, n_samples), np.bool_),
+            v=empty(record.v, (steps, n_samples), arithmetic.dtype),
+        )
+
+    def of_samples(self, part: slice) -> "_Results":
+        """Views of some samples: what is written there stands here."""
+        return _Results(
+            self.readout[:, part],
+            {name: array[part] for name, array in self.counts.items()},
+            {name: array[part] for name, array in self.residual.items()},
+            {name: array[:, part] for name, array in self.spikes.items()},
+            {name: array[:, part] for name, array in self.v.items()},
+        )
 
 
 def _run(
-    network: Network, inputs: Signal, steps: int, arithmetic: Arithmetic, backend: str, schedule: str, record: Record
-) -> _Part:
+    network: Network, inputs: Signal, steps: int, arithmetic: Arithmetic, backend: str, schedule: str, results: _Results
+) -> list[NodeActivity]:
     """All nodes in order, each for all steps at once: without cycles that is the same as step by step."""
     signals, number = {INPUT: inputs}, arithmetic.dtype.type
-    part = _Part(np.empty(0), {}, {}, {}, {}, [])
+    activity = []
     exactly = _Exactly.of(network, inputs.values) if isinstance(arithmetic, Exact) else None
     for position, node in enumerate(network.nodes):
         sources = tuple(signals[name] for name in node.inputs)
         if isinstance(node.layer, IF | LIF):
             spikes, v = _fire(node, sources[0].values, steps, backend, schedule, exactly)
-            part.counts[node.name] = spikes.sum(0, dtype=np.int64)
-            part.residual[node.name] = v[-1]
-            if node.name in record.spikes:
-                part.spikes[node.name] = spikes
-            if node.name in record.v:
-                part.v[node.name] = v
+            results.counts[node.name][...] = spike_counts(spikes)
+            results.residual[node.name][...] = v[-1]
+            if node.name in results.spikes:
+                results.spikes[node.name][...] = spikes
+            if node.name in results.v:
+                results.v[node.name][...] = v
             amplitude, silence = number(node.layer.amplitude), number(0)
             signals[node.name] = Signal(np.where(spikes, amplitude, silence), spikes)
         else:
             signals[node.name] = layer_output(node.layer, sources, backend)
         updates = 1 if schedule == "lockstep" else 2
-        part.activity.append(
+        activity.append(
             node_activity(network, node, sources, signals[node.name], steps=steps, updates_per_step=updates)
         )
         later = {name for following in network.nodes[position + 1 :] for name in following.inputs}
@@ -138,7 +162,8 @@ def _run(
     last = signals[network.nodes[-1].name].values
     flat = np.broadcast_to(last, (steps, *last.shape[1:])).reshape(steps, last.shape[1], -1)
     # accumulate, not cumsum of anything reordered: summed step after step
-    return _Part(np.add.accumulate(flat, axis=0), part.counts, part.residual, part.spikes, part.v, part.activity)
+    results.readout[...] = np.add.accumulate(flat, axis=0)
+    return activity
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,7 +271,9 @@ def _check_counts_charge(node: Node) -> None:
         )
 
 
-def _side_by_side(run: Callable[[slice], _Part], chunks: list[slice], workers: int) -> Iterator[_Part]:
+def _side_by_side(
+    run: Callable[[slice], list[NodeActivity]], chunks: list[slice], workers: int
+) -> Iterator[list[NodeActivity]]:
     """The results in order; the kernels leave Python's lock, so threads do."""
     if min(workers, len(chunks)) == 1:
         yield from map(run, chunks)
@@ -268,7 +295,3 @@ def _chunk_size(network: Network, steps: int, arithmetic: Arithmetic, n_samples:
 def _joined(nodes: tuple[NodeActivity, ...]) -> NodeActivity:
     counts = {name: np.concatenate([node.counts()[name] for node in nodes], axis=1) for name in nodes[0].counts()}
     return nodes[0].with_counts(counts)
-
-
-def _concatenated(parts: list[dict[str, Array]], axis: int) -> dict[str, Array]:
-    return {name: np.concatenate([part[name] for part in parts], axis=axis) for name in parts[0]}

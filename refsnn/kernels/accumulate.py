@@ -18,15 +18,15 @@ Array = np.ndarray[Any, Any]
 VECTOR_BYTES = 64
 
 
-def padded(outputs: int, dtype: np.dtype[Any]) -> int:
-    """The number of outputs rounded up to whole vectors."""
-    lanes = VECTOR_BYTES // dtype.itemsize
-    return -(-outputs // lanes) * lanes
+def lanes_of(dtype: np.dtype[Any]) -> int:
+    """Numbers in a vector."""
+    return VECTOR_BYTES // dtype.itemsize
 
 
 def rows(weight: Array) -> Array:
     """The weight rows [inputs, outputs] one after the other, each filled up with zeros to whole vectors."""
-    filled = np.zeros((len(weight), padded(weight.shape[1], weight.dtype)), weight.dtype)
+    lanes = lanes_of(weight.dtype)
+    filled = np.zeros((len(weight), -(-weight.shape[1] // lanes) * lanes), weight.dtype)
     filled[:, : weight.shape[1]] = weight
     return filled.ravel()
 
@@ -111,22 +111,20 @@ _add_1, _add_2, _add_4, _add_8 = (_loop(vectors) for vectors in (1, 2, 4, 8))
 
 
 @njit(cache=True, nogil=True)
-def add_rows(total, at, weight, width, index, value, start, stop, base):
-    """Adds the events' rows of `width` (whole vectors) to total[at : at + width]."""
-    lanes = VECTOR_BYTES // total.itemsize
-    left = width // lanes
+def add_rows(total, at, weight, width, lanes, index, value, start, stop, base):
+    """Adds the events' rows of `width` to total[at : at + width]; width is a multiple of `lanes`, the numbers in a vector.
+
+    Only comparisons and additions here: a division would take longer than most runs of events.
+    """
     column = 0
-    while left >= 8:
+    while column + 8 * lanes <= width:
         _add_8(total, at + column, weight, column, width, index, value, start, stop, base)
         column += 8 * lanes
-        left -= 8
-    if left >= 4:
+    if column + 4 * lanes <= width:
         _add_4(total, at + column, weight, column, width, index, value, start, stop, base)
         column += 4 * lanes
-        left -= 4
-    if left >= 2:
+    if column + 2 * lanes <= width:
         _add_2(total, at + column, weight, column, width, index, value, start, stop, base)
         column += 2 * lanes
-        left -= 2
-    if left >= 1:
+    if column + lanes <= width:
         _add_1(total, at + column, weight, column, width, index, value, start, stop, base)

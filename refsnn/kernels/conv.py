@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from refsnn.kernels.accumulate import add_rows, rows
+from refsnn.kernels.accumulate import add_rows, lanes_of, rows
 from refsnn.kernels.linear import weights
 from refsnn.layers import Conv, Conv1d
 
@@ -42,13 +42,13 @@ def fast(layer: Conv, x: Array) -> Array:
     taps = grouped.transpose(0, 3, 4, 2, 1)  # [group, ky, kx, channel in group, output in group]
     shape = layer.output_shape(x.shape[1:])
     return _fast(
-        rows(taps.reshape(-1, taps.shape[-1])), bias, np.ascontiguousarray(x), taps.shape[1:4],
+        rows(taps.reshape(-1, taps.shape[-1])), lanes_of(x.dtype), bias, np.ascontiguousarray(x), taps.shape[1:4],
         layer.stride, layer.padding, layer.dilation, layer.groups, shape,
     )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)
-def _fast(weight, bias, x, kernel, stride, padding, dilation, groups, shape):  # type: ignore[no-untyped-def]
+def _fast(weight, lanes, bias, x, kernel, stride, padding, dilation, groups, shape):  # type: ignore[no-untyped-def]
     tall, wide, per_group = kernel
     per_kernel = tall * wide * per_group
     width = len(weight) // (groups * per_kernel)
@@ -70,7 +70,7 @@ def _fast(weight, bias, x, kernel, stride, padding, dilation, groups, shape):  #
                         base = g * per_kernel + ky * wide * per_group
                         taps = wide, per_group, stride[1], padding[1], dilation[1]
                         events = index, value, first
-                        _add_line(line, weight, width, events, iy * x.shape[3], x.shape[3], shape[2], base, taps)
+                        _add_line(line, weight, width, lanes, events, iy * x.shape[3], x.shape[3], shape[2], base, taps)
                 for o in range(side_by_side):
                     for ox in range(shape[2]):
                         result[b, g * side_by_side + o, oy, ox] = line[ox * width + o] + bias[g * side_by_side + o]
@@ -99,7 +99,7 @@ def _list_events(x, channel, per_group, index, value, first):  # type: ignore[no
 
 
 @njit(cache=True, nogil=True)
-def _add_line(line, weight, width, events, pixel, columns, outputs, base, taps):  # type: ignore[no-untyped-def]
+def _add_line(line, weight, width, lanes, events, pixel, columns, outputs, base, taps):  # type: ignore[no-untyped-def]
     """Adds one kernel row's taps to a line of outputs; without dilation a row of taps is one run of events."""
     index, value, first = events
     wide, per_group, stride, padding, dilation = taps
@@ -110,10 +110,12 @@ def _add_line(line, weight, width, events, pixel, columns, outputs, base, taps):
             start, stop = max(left, 0), min(left + wide, columns)
             if start < stop:
                 run = first[pixel + start], first[pixel + stop]
-                add_rows(line, at, weight, width, index, value, run[0], run[1], base - left * per_group)
+                add_rows(line, at, weight, width, lanes, index, value, run[0], run[1], base - left * per_group)
         else:
             for kx in range(wide):
                 column = left + kx * dilation
                 if 0 <= column < columns:
                     run = first[pixel + column], first[pixel + column + 1]
-                    add_rows(line, at, weight, width, index, value, run[0], run[1], base + (kx - column) * per_group)
+                    add_rows(
+                        line, at, weight, width, lanes, index, value, run[0], run[1], base + (kx - column) * per_group
+                    )

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from refsnn.kernels.accumulate import add_rows, rows
+from refsnn.kernels.accumulate import add_rows, lanes_of, rows
 from refsnn.layers import Linear
 
 Array = np.ndarray[Any, Any]
@@ -22,11 +22,11 @@ def naive(layer: Linear, x: Array) -> Array:
 
 def fast(layer: Linear, x: Array) -> Array:
     weight, bias = weights(layer, x.dtype)
-    return _fast(rows(weight.T), bias, np.ascontiguousarray(x))
+    return _fast(rows(weight.T), lanes_of(x.dtype), bias, np.ascontiguousarray(x))
 
 
 @njit(cache=True, nogil=True)
-def _fast(weight, bias, x):  # type: ignore[no-untyped-def]
+def _fast(weight, lanes, bias, x):  # type: ignore[no-untyped-def]
     result = np.empty((len(x), len(bias)), x.dtype)
     width = len(weight) // x.shape[1]
     total = np.empty(width, x.dtype)
@@ -39,7 +39,7 @@ def _fast(weight, bias, x):  # type: ignore[no-untyped-def]
             value[count] = x[b, i]
             count += x[b, i] != 0
         total[:] = 0
-        add_rows(total, 0, weight, width, index, value, 0, count, 0)
+        add_rows(total, 0, weight, width, lanes, index, value, 0, count, 0)
         for o in range(len(bias)):
             result[b, o] = total[o] + bias[o]
     return result
