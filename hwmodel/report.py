@@ -45,8 +45,13 @@ class CostReport:
 
     @property
     def is_lower_bound(self) -> bool:
-        """Whether some work has no known price."""
+        """Whether the energy leaves something out that has no known price."""
         return bool(self.unpriced)
+
+    @property
+    def latency_is_lower_bound(self) -> bool:
+        """Whether some work is not known to the chip, so that its time is missing; unknown static power takes no time."""
+        return any(row.energy_j is None and row.component != "chip" for row in self.rows)
 
     @property
     def energy_j(self) -> float:
@@ -101,6 +106,7 @@ class CostReport:
             "is_lower_bound": self.is_lower_bound,
             "unpriced": list(self.unpriced),
             "latency_per_inference_s": self.mean_latency_s,
+            "latency_is_lower_bound": self.latency_is_lower_bound,
             "cycles_per_step": self.cycles_per_step,
             "cores": self.cores,
             "rows": [asdict(row) | {"high_j": row.high_j if np.isfinite(row.high_j) else None} for row in self.rows],
@@ -109,9 +115,10 @@ class CostReport:
     def __str__(self) -> str:
         n = self.n_samples
         bound = ">= " if self.is_lower_bound else ""
+        late = ">= " if self.latency_is_lower_bound else ""
         cycles = "self-timed" if self.cycles_per_step is None else f"{self.cycles_per_step:.0f} cycles per step"
         lines = [
-            f"{self.chip}: {bound}{readable(self.mean_energy_j, 'J')} and {bound}{readable(self.mean_latency_s, 's')} "
+            f"{self.chip}: {bound}{readable(self.mean_energy_j, 'J')} and {late}{readable(self.mean_latency_s, 's')} "
             f"per inference, {cycles}, {n} samples, {self.steps_run.mean():.2f} steps on average"
         ]
         for (component, action), (count, energy) in self.by_component().items():

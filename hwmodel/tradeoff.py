@@ -34,7 +34,8 @@ class PolicyScore:
     energy_j: float
     latency_s: float
     edp_js: float  # mean of energy * latency
-    is_lower_bound: bool  # some of the chip's work has no known price
+    is_lower_bound: bool  # of the energy: something has no known price
+    latency_is_lower_bound: bool
 
 
 def score(policy: Policy, trace: Trace, labels: Array, chip: ChipSpec) -> PolicyScore:
@@ -61,6 +62,7 @@ def score(policy: Policy, trace: Trace, labels: Array, chip: ChipSpec) -> Policy
         latency_s=float(latency.mean()),
         edp_js=float((energy * latency).mean()),
         is_lower_bound=report.is_lower_bound,
+        latency_is_lower_bound=report.latency_is_lower_bound,
     )
 
 

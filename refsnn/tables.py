@@ -162,9 +162,10 @@ def cost_table(report: CostReport) -> Table:
         for (component, action), (count, energy) in report.by_component().items()
     ]
     bound = "at least " if report.is_lower_bound else ""
+    late = "at least " if report.latency_is_lower_bound else ""
     cycles = "self-timed" if report.cycles_per_step is None else f"{report.cycles_per_step:,.0f} cycles per step"
     return Table(
-        title=f"{report.chip}: {bound}{readable(report.mean_energy_j, 'J')}, {bound}{readable(report.mean_latency_s, 's')} "
+        title=f"{report.chip}: {bound}{readable(report.mean_energy_j, 'J')}, {late}{readable(report.mean_latency_s, 's')} "
         f"per inference",
         columns=("component", "action", "times", "energy"),
         rows=rows,
@@ -183,7 +184,7 @@ def score_table(scores: Sequence[PolicyScore], baselines: Sequence[tuple[CostRep
     policies = [one for one in scores if one.policy != Oracle.name]
     best_ones = {id(one) for one, best in zip(policies, pareto(policies), strict=True) if best}
     for one in scores:
-        bound = ">=" if one.is_lower_bound else ""
+        bound, late = (">=" if missing else "" for missing in (one.is_lower_bound, one.latency_is_lower_bound))
         rows.append(
             [
                 one.chip,
@@ -191,7 +192,7 @@ def score_table(scores: Sequence[PolicyScore], baselines: Sequence[tuple[CostRep
                 f"{100 * one.accuracy:.2f}",
                 f"{one.mean_steps:.3f}",
                 f"{bound}{readable(one.energy_j, 'J')}",
-                f"{bound}{readable(one.latency_s, 's')}",
+                f"{late}{readable(one.latency_s, 's')}",
                 f"{one.edp_js:.3g}",
                 "*" if id(one) in best_ones else "",
             ]

@@ -9,7 +9,7 @@ import numpy as np
 from refsnn.arithmetic import Arithmetic, Exact
 from refsnn.conversion import fold_batch_norm
 from refsnn.drive import as_drive
-from refsnn.errors import ShapeError, SpecError, UnsupportedLayerError
+from refsnn.errors import NothingCompared, ShapeError, SpecError, UnsupportedLayerError
 from refsnn.exact import ExactValues, exact_neuron
 from refsnn.findings import Finding
 from refsnn.layers import QCFS
@@ -217,6 +217,8 @@ def _pairs(source: Network, snn: Network) -> dict[str, tuple[QCFS, IF]]:
             f"{', '.join(snn.neurons) or 'none'} against QCFS nodes {', '.join(activations) or 'none'}; "
             "give the network that convert made of this source"
         )
+    if not activations:
+        raise NothingCompared(f"network {snn.name!r} has no spiking layer; there is nothing to compare")
     pairs = {}
     for name, activation in activations.items():
         neuron = snn[name].layer

@@ -113,6 +113,10 @@ def test_what_no_action_counts_is_unpriced_not_free(activity, chip):
     assert report.is_lower_bound
     assert report.unpriced == ("updates (4 times)",)
     assert report.interval_j[1] == float("inf")
+    assert report.latency_is_lower_bound
+    no_static = hwmodel.estimate(activity, replace(chip, static=hwmodel.load_chip("digital_45nm").static))
+    assert (no_static.is_lower_bound, no_static.latency_is_lower_bound) == (True, False)
+    assert no_static.unpriced == ("static power x time",)
     (row,) = [row for row in report.rows if row.energy_j is None]
     assert (row.node, row.component, row.action, row.count) == ("if1", "none", "updates", 4)
 

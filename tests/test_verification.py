@@ -8,7 +8,7 @@ import pytest
 
 import refsnn
 from refsnn import Frames, Network, Node, convert, simulate, verify
-from refsnn.errors import SpecError, UnsupportedLayerError
+from refsnn.errors import NothingCompared, SpecError, UnsupportedLayerError
 from refsnn.layers import QCFS, BatchNorm, Linear, MaxPool2d
 from refsnn.neurons import IF
 from refsnn.properties import ideal_count
@@ -142,6 +142,12 @@ def test_networks_that_do_not_correspond(ann, snn, test_data, change):
         "act1: v_threshold is 0.5, but the source's threshold is 0.8922812938690186",
         "act1: counts of IF neurons that lose charge have no source level",
     )
+
+
+def test_nothing_compared_is_no_pass():
+    plain = Network("plain", (2,), (Node("fc", Linear(weight=np.eye(2)), ("input",)),))
+    with pytest.raises(NothingCompared, match="network 'plain' has no spiking layer; there is nothing to compare"):
+        verify(plain, plain, np.ones((1, 2)), steps=2)
 
 
 def test_a_network_with_other_neurons_is_refused(ann, specs, test_data):

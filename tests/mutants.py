@@ -1,0 +1,157 @@
+"""Seeded semantic mutants: changes that a wrong understanding would make, applied one by one to a copy of the project.
+
+    python tests/mutants.py            # needs the test environment; about half an hour on two cores
+
+For each mutant the tests run until the first failure; one that passes them all is printed as ALIVE and makes the exit code 1.
+A mutant whose text is not found is an error too: the list has to follow the code. docs/mutants.md holds the last table.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+# (file, text, its replacement); the first occurrence is changed
+MUTANTS = (
+    ("refsnn/dynamics.py", "return v + current", "return v - current"),
+    ("refsnn/dynamics.py", "v_leak + decay * (v - v_leak) + gain * current", "decay * v + gain * current"),
+    ("refsnn/dynamics.py", "v_leak + decay * (v - v_leak) + gain * current", "v_leak + decay * (v - v_leak + gain * current)"),
+    ("refsnn/dynamics.py", "return v >= v_threshold", "return v > v_threshold"),
+    ("refsnn/dynamics.py", "return v > v_threshold", "return v >= v_threshold"),
+    ("refsnn/dynamics.py", "return v - v_threshold", "return v - v_threshold - v_threshold"),
+    ("refsnn/dynamics.py", "np.floor(z / threshold * levels + half)", "np.round(z / threshold * levels)"),
+    ("refsnn/kernels/elementwise.py", "number(0.5)", "number(0.0)"),
+    ("refsnn/kernels/elementwise.py", "np.clip(level, number(0), number(layer.levels))", "np.maximum(level, number(0))"),
+    ("refsnn/kernels/elementwise.py", "np.sqrt(var + x.dtype.type(layer.eps))", "np.sqrt(var)"),
+    ("refsnn/kernels/conv.py", "_list_events(x[b], g * per_group", "_list_events(x[b], 0 * per_group"),
+    ("refsnn/kernels/conv.py", "grouped.transpose(0, 3, 4, 2, 1)", "grouped.transpose(0, 4, 3, 2, 1)"),
+    ("refsnn/kernels/conv.py", "line[column * per_group + c] = x[channel + c, y, column]", "line[column * per_group + c] = x[channel + c, column % x.shape[1], column]"),
+    ("refsnn/kernels/conv.py", "+ bias[g * side_by_side + o]", ""),
+    ("refsnn/kernels/conv.py", "left = ox * stride - padding", "left = ox * stride"),
+    ("refsnn/kernels/conv.py", "min(left + wide, columns)", "min(left + wide - 1, columns)"),
+    ("refsnn/kernels/conv.py", "column = left + kx * dilation", "column = left + kx"),
+    ("refsnn/kernels/linear.py", "count += x[b, i] != 0", "count += x[b, i] > 0"),
+    ("refsnn/kernels/linear.py", "result[b, o] = total[o] + bias[o]", "result[b, o] = bias[o] + total[o] * 1.0000001"),
+    ("refsnn/kernels/pool.py", "result[b, c, oy, ox] /= divisor", "result[b, c, oy, ox] *= 1 / divisor"),
+    ("refsnn/kernels/pool.py", "max(result[b, c, oy, ox], x[b, c, iy, ix])", "result[b, c, oy, ox] + x[b, c, iy, ix]"),
+    ("refsnn/kernels/neuron.py", "before = v if t == 0 else trace[t - 1]", "before = v"),
+    ("refsnn/kernels/neuron.py", "elif fired and p.to_value:", "elif fired:"),
+    ("refsnn/kernels/neuron.py", "np.where(spikes[t], after, charged)", "np.where(spikes[t], after, v)"),
+    ("refsnn/simulator.py", "np.full(flat.shape[1:], layer.v_init, current.dtype)", "np.zeros(flat.shape[1:], current.dtype)"),
+    ("refsnn/simulator.py", "for t in range(steps):\n            v = integrate", "for t in range(steps - 1):\n            v = integrate"),
+    ("refsnn/simulator.py", "np.where(spikes, amplitude, silence)", "np.where(spikes, number(1), silence)"),
+    ("refsnn/simulator.py", "(depth + 1) * steps", "depth * steps"),
+    ("refsnn/simulator.py", "results.residual[node.name][...] = v[-1]", "results.residual[node.name][...] = v[0]"),
+    ("refsnn/simulator.py", "return values != 0  # one spike", "return spikes_behind(layer, spikes[0].astype(np.int32))  # one spike"),
+    ("refsnn/simulator.py", "np.concatenate(spikes, axis=1)", "np.concatenate(spikes[::-1], axis=1)"),
+    ("refsnn/counting.py", "caused if from_spikes else zero", "caused"),
+    ("refsnn/counting.py", "n_neurons * updates_per_step", "n_neurons"),
+    ("refsnn/counting.py", "result[i] += spikes[t, i]", "result[i] |= spikes[t, i]"),
+    ("refsnn/counting.py", "total += events[b, c, i] * weight[i]", "total += (events[b, c, i] > 0) * weight[i]"),
+    ("refsnn/layers.py", "read[(read >= 0) & (read < size)]", "read[(read >= 0) & (read <= size)] % size"),
+    ("refsnn/layers.py", "return len(self.weight) // self.groups", "return len(self.weight)"),
+    ("refsnn/trace.py", "np.arange(1, self.n_steps + 1)[:, None] <= last", "np.arange(1, self.n_steps + 1)[:, None] < last"),
+    ("refsnn/drive.py", "return self.x[:steps, samples]", "return self.x[-steps:, samples]"),
+    ("refsnn/drive.py", "counter=[0, 0, t, n]", "counter=[0, 0, t, row]"),
+    ("refsnn/drive.py", "* 2.0**-53 < self.x[samples]", "* 2.0**-53 <= self.x[samples]"),
+    ("refsnn/conversion/replacement.py", "v_init=activation.threshold / 2", "v_init=0.0"),
+    ("refsnn/conversion/replacement.py", "amplitude=activation.threshold", "amplitude=1.0"),
+    ("refsnn/conversion/replacement.py", "firing=Firing.AT_THRESHOLD", "firing=Firing.ABOVE_THRESHOLD"),
+    ("refsnn/conversion/folding.py", "(bias - mean) * factor + beta", "bias * factor + beta"),
+    ("refsnn/conversion/folding.py", "np.sqrt(var + norm.eps)", "np.sqrt(var)"),
+    ("refsnn/properties.py", "np.clip(n + np.floor(v / theta).astype(np.int64), 0, steps)", "np.maximum(n + np.floor(v / theta).astype(np.int64), 0)"),
+    ("refsnn/properties.py", "np.clip(np.round(q / theta), 1, steps)", "np.round(q / theta) + 1"),
+    ("refsnn/exact.py", "        if error > 0:", "        if False:"),
+    ("refsnn/exact.py", "if error > 0 else ():", "if False else ():"),
+    ("refsnn/exact.py", "layer.levels / Fraction(layer.threshold) + Fraction(1, 2)", "layer.levels / Fraction(layer.threshold)"),
+    ("refsnn/exact.py", "first = channel // (outputs // layer.groups) * per_group", "first = 0"),
+    ("refsnn/rounding.py", "roundings * self.u / (1 - roundings * self.u) * total", "0.0"),
+    ("refsnn/rounding.py", "size * 2.0**grid < 2.0**self.bits", "size * 2.0**grid < 2.0 ** (self.bits + 9)"),
+    ("refsnn/rounding.py", "(53 - exponent[present] - lowest_bit).max()", "(53 - exponent[present] - lowest_bit).min()"),
+    ("refsnn/verification.py", "n * levels - reference.levels[name] * self.steps", "n * levels - reference.levels[name] * levels"),
+    ("refsnn/verification.py", "decided = np.where(tie, 0, difference)", "decided = difference"),
+    ("refsnn/verification.py", "tie |= local_tie", "pass"),
+    ("refsnn/verification.py", "for sample, *index in np.argwhere(open_):", "for sample, *index in ():"),
+    ("refsnn/verification.py", "sample=first_sample + where[0]", "sample=where[0]"),
+    ("refsnn/policies/readout.py", "passed = np.asarray(score) >", "passed = np.asarray(score) >="),
+    ("refsnn/policies/readout.py", "passed[-1] = True", "pass"),
+    ("refsnn/policies/readout.py", "passed.argmax(0).astype(np.int64) + 1", "passed.argmax(0).astype(np.int64)"),
+    ("refsnn/policies/margin.py", "confidence[-1] = 1.0", "pass"),
+    ("refsnn/policies/margin.py", 'side="right"', 'side="left"'),
+    ("refsnn/policies/margin.py", "ceil(1 / epsilon)", "1"),
+    ("refsnn/policies/certainty.py", 'steps if accumulate == "mean" else 1', "1"),
+    ("refsnn/policies/certainty.py", "/ np.log(p.shape[-1])", ""),
+    ("refsnn/policies/certainty.py", "< allowed:", "<= allowed:"),
+    ("refsnn/golden.py", "if manifest[key] != getattr(candidate, key):", "if False:"),
+    ("refsnn/golden.py", 'if _sha(stored[name].tobytes()) != described["sha256"]:', "if False:"),
+    ("refsnn/golden.py", "for node in order for kind", "for node in order[::-1] for kind"),
+    ("refsnn/study.py", "    if shared:", "    if False:"),
+    ("refsnn/formats/tensors.py", "if declared != present:", "if False:"),
+    ("refsnn/files.py", "0o666 & ~umask", "0o600"),
+    ("hwmodel/accesses.py", "node.updates // node.n_neurons * _accesses(node.n_neurons, lanes)", "node.updates"),
+    ("hwmodel/accesses.py", "// node.row_length * _accesses(node.row_length, lanes)", "// lanes"),
+    ("hwmodel/accesses.py", "[:, None] <= activity.steps_run", "[:, None] < activity.steps_run"),
+    ("hwmodel/model.py", "step_energy += step_time * (chip.static.nominal or 0.0)", "pass"),
+    ("hwmodel/model.py", "+ _barrier(chip), 0.0)", ", 0.0)"),
+    ("hwmodel/model.py", "if chip.execution is Execution.PARALLEL else total + ticks", "if False else total + ticks"),
+    ("hwmodel/model.py", "share = ticks / placement.cores[group]", "share = ticks"),
+    ("hwmodel/placement.py", "if needed > chip.cores.count:", "if needed > chip.cores.count * 9:"),
+    ("hwmodel/placement.py", "if needed > component.capacity:", "if needed > component.capacity + 1:"),
+    ("hwmodel/tradeoff.py", "(energy * latency).mean()", "energy.mean() * latency.mean()"),
+    ("hwmodel/units.py", '"n": "1e-9"', '"n": "1e-8"'),
+)  # fmt: skip
+
+
+def copied(folder: Path) -> None:
+    """The project with command line and specs where the wheel puts them, so that the copy can be imported as installed."""
+    for name in ("refsnn", "hwmodel", "tests", "specs", "docs", "benchmarks", ".github"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "CHANGELOG.md", "cli.py"):
+        shutil.copy(ROOT / name, folder / name)
+    shutil.copy(ROOT / "cli.py", folder / "refsnn" / "cli.py")
+    shutil.copytree(ROOT / "specs", folder / "hwmodel" / "specs")
+
+
+def failure(folder: Path) -> str:
+    """What the copy's tests say when one fails, else nothing; those of the installation and the demo see the installed
+    wheel and are left out.
+    """
+    left_out = ["--deselect", "tests/test_cli.py::test_the_demo", "--deselect", "tests/test_installation.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-n", "2", "-p", "no:cacheprovider", *left_out, "tests"]
+    environment = {**os.environ, "PYTHONPATH": str(folder), "HYPOTHESIS_PROFILE": "ci"}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return done.stdout[-2000:] if done.returncode else ""
+
+
+def main() -> int:
+    alive = 0
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        copied(folder)
+        if said := failure(folder):
+            raise SystemExit(f"the tests fail without any mutant; mend them first\n{said}")
+        for file, text, replacement in MUTANTS:
+            path = folder / file
+            original = path.read_text()
+            if text not in original:
+                raise SystemExit(f"{file} does not hold {text!r}; the list has to follow the code")
+            path.write_text(original.replace(text, replacement, 1))
+            begin = time.perf_counter()
+            killed = bool(failure(folder))
+            path.write_text(original)
+            alive += not killed
+            shown = " ".join(text.split())[:60], " ".join(replacement.split())[:60]
+            print(
+                f"{'killed' if killed else 'ALIVE '} {time.perf_counter() - begin:4.0f} s  {file}: {shown[0]}  ->  {shown[1]}",
+                flush=True,
+            )
+    print(f"{len(MUTANTS)} mutants, {alive} alive")
+    return 1 if alive else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
