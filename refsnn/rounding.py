@@ -6,7 +6,7 @@ and sum |w||x| * 2^s is below 2^p, p the bits of a significand, no partial sum i
 """
 
 from dataclasses import dataclass
-from math import log2, prod
+from math import frexp, log2, prod
 from typing import Any
 
 import numpy as np
@@ -29,6 +29,7 @@ from refsnn.network import INPUT, Network
 from refsnn.neurons import IF, LIF, Reset
 
 Array = np.ndarray[Any, Any]
+MARGIN = 1 + 2.0**-20  # sizes are computed in floats too; their own roundings are far smaller than this
 
 
 @dataclass(frozen=True)
@@ -42,21 +43,26 @@ class Span:
 
 @dataclass(frozen=True)
 class Format:
-    """A float format: unit roundoff and bits of the significand."""
+    """A float format: unit roundoff, bits of the significand, and the smallest number, 2^-finest."""
 
     u: float
     bits: int
+    finest: int
 
     @classmethod
     def of(cls, dtype: np.dtype[Any]) -> "Format":
-        return cls(float(np.finfo(dtype).eps) / 2, np.finfo(dtype).nmant + 1)
+        info = np.finfo(dtype)
+        return cls(float(info.eps) / 2, info.nmant + 1, info.nmant - int(info.minexp))
 
     def computed(self, size: float, error: float, grid: int | None, roundings: int) -> Span:
         """A result of at most `size` whose operands bring in `error`, after so many roundings; exact where the grid says so."""
-        if grid is not None and not error and size * 2.0**grid < 2.0**self.bits:
+        reach = size * MARGIN
+        # reach < 2^exponent, so below the significand's on this grid; and the grid is no finer than the format
+        if grid is not None and not error and frexp(reach)[1] + grid <= self.bits and grid <= self.finest:
             return Span(size, 0.0, grid)
-        total = size + error
-        return Span(size, error + roundings * self.u / (1 - roundings * self.u) * total, None)
+        total = reach + error
+        relative = roundings * self.u / (1 - roundings * self.u)
+        return Span(size, MARGIN * (error + relative * total) + roundings * 2.0**-self.finest, None)  # last: underflow
 
 
 def spans(network: Network, x: Array, dtype: np.dtype[Any]) -> dict[str, Span]:

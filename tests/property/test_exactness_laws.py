@@ -140,6 +140,23 @@ def test_exact_decides_a_level_that_is_a_tie_but_for_roundings(tenths, levels, l
         assert local.exact == 1
 
 
+def test_exact_sees_what_underflows():
+    """2^-600 * 2^-600 is 0 in float64; added to a potential that equals its threshold it fires a > neuron in real numbers.
+    And numbers so small that their grid has no float: the bounds say so instead of overflowing.
+    """
+    tiny = 2.0**-600
+    smallest = 2.0**-1074
+    layer = IF(v_threshold=smallest, v_init=smallest, firing=">")
+    network = Network(
+        "tiny", (1,), (Node("w", Linear(weight=np.array([[tiny]])), ("input",)), Node("n", layer, ("w",)))
+    )
+    assert run(network, np.array([[tiny]]), 1, arithmetic=Exact()).counts["n"].item() == 1
+    assert run(network, np.array([[tiny]]), 1, arithmetic=Float64()).counts["n"].item() == 0
+    known = spans(network, np.array([[tiny]]), np.dtype(np.float64))["w"]
+    assert known.grid is None
+    assert 0 < known.error < 1e-300
+
+
 @settings(max_examples=150)
 @given(case=snn.cases(), backend=st.sampled_from(["fast", "naive"]))
 def test_exact_fires_as_fractions_do(case, backend):
