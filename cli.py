@@ -463,6 +463,25 @@ def chips(name: str | None, form: str, output: str | None) -> int:
 
 
 @cli.command()
+@click.argument("kind", type=click.Choice(["network", "chip"]))
+@output_option
+def schema(kind: str, output: str | None) -> int:
+    """Print the JSON Schema of network or chip specs, for editors.
+
+    \b
+    Example:
+      refsnn schema chip -o chip.schema.json
+    """
+    from pydantic import TypeAdapter
+
+    from hwmodel.chip import ChipSpec
+    from refsnn.formats import network_schema
+
+    described = network_schema() if kind == "network" else TypeAdapter(ChipSpec).json_schema()
+    return _emit("schema", {"kind": kind, "json_schema": described}, [json.dumps(described, indent=2)], "text", output)
+
+
+@cli.command()
 @click.option(
     "--output",
     "-o",

@@ -62,7 +62,7 @@ def test_the_policies_on_offer_are_those_that_can_be_made():
 
 
 def test_every_command_has_help_with_an_example(refsnn_command):
-    names = [*COMMANDS, "golden-check", "demo"]
+    names = [*COMMANDS, "golden-check", "schema", "demo"]
     listed = refsnn_command("--help").out
     for name in names:
         words = name.split("-")
@@ -124,6 +124,16 @@ def test_golden_record_check_and_divergence(refsnn_command, files):
     assert stale.code == 4
     assert "g.golden: stale: recorded for network_digest" in stale.err
     assert refsnn_command("golden", "check", "none.golden", "digits.yaml", "test.npz").code == 4
+
+
+def test_schemas_for_editors_know_the_packaged_specs(refsnn_command, specs):
+    from refsnn.specs import read
+
+    for kind, folder in (("network", "networks"), ("chip", "chips")):
+        described = json.loads(refsnn_command("schema", kind).out)
+        for path in (specs / folder).glob("*.yaml"):
+            assert set(read(path).data) <= set(described["properties"])
+            assert set(described["required"]) <= set(read(path).data)
 
 
 def test_results_are_written_whole_or_not_at_all(refsnn_command, files):
