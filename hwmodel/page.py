@@ -26,6 +26,7 @@ def render(title: str, summary: str, sections: Sequence[Section]) -> str:
         loader=FileSystemLoader(Path(__file__).parent / "templates"), autoescape=True, undefined=StrictUndefined,
         trim_blocks=True, lstrip_blocks=True,
     )  # fmt: skip
+    environment.tests["number_text"] = lambda cell: cell[:1] in "0123456789+->" and bool(cell)
     template = environment.get_template("page.html")
     pictures = [Markup(section.picture) for section in sections]  # noqa: S704, ours, made by pictures.py
     return template.render(title=title, summary=summary, sections=list(zip(sections, pictures, strict=True)))

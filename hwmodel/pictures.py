@@ -2,11 +2,13 @@
 
 import io
 from collections.abc import Sequence
-from math import floor
+from math import floor, log10
 from typing import Any
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from hwmodel.report import CostReport
 from hwmodel.tradeoff import PolicyScore
@@ -58,10 +60,9 @@ def energy_by_component(reports: Sequence[CostReport]) -> str:
                 ticks.append(position)
                 labels.append(name)
             position += 1
-        axes.set(
-            yticks=ticks, yticklabels=labels, xscale="log", xlabel="energy per inference (J)", ylim=(position, -0.7)
-        )
+        axes.set(yticks=ticks, yticklabels=labels, ylim=(position, -0.7), xscale="log")
         axes.margins(x=0.2)
+        _joules(axes)
         return _svg(figure)
 
 
@@ -87,10 +88,9 @@ def energy_against_accuracy(scores: Sequence[PolicyScore]) -> str:
             for one in here:
                 axes.scatter(one.energy_j, 100 * one.accuracy, s=25 + 150 * one.latency_s / slowest, alpha=0.8,
                              color=COLOURS[policies.index(one.policy) % len(COLOURS)], label=one.policy)  # fmt: skip
-            axes.set(
-                title=chip, xscale="log", xlabel="energy per inference (J)", ylabel="" if column else "accuracy (%)"
-            )
+            axes.set(title=chip, ylabel="" if column else "accuracy (%)", xscale="log")
             axes.margins(0.15)
+            _joules(axes)
         figure.legend(
             *axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8, markerscale=0.6
         )
@@ -118,6 +118,15 @@ def exactness_by_layer(rows: Sequence[tuple[str, int, int, int, int]]) -> str:
         axes.invert_yaxis()
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
         return _svg(figure)
+
+
+def _joules(axes: Axes) -> None:
+    """A logarithmic energy axis with a few labels such as '20 nJ'."""
+    axes.set(xscale="log", xlabel="energy per inference")
+    decades = log10(axes.get_xlim()[1] / axes.get_xlim()[0])
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if decades < 2.5 else (1.0,)))
+    axes.xaxis.set_major_formatter(EngFormatter("J"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
 
 
 def _svg(figure: Figure) -> str:
