@@ -598,6 +598,9 @@ def main() -> None:
     except RefSNNError as error:
         click.echo(f"refsnn: {error}", err=True)
         sys.exit(error.exit_code)
+    except MemoryError:
+        click.echo("refsnn: not enough memory for this run; use --limit N or fewer steps", err=True)
+        sys.exit(3)
     except KeyboardInterrupt:
         click.echo("refsnn: interrupted; nothing was written", err=True)
         sys.exit(130)

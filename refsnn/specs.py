@@ -73,8 +73,9 @@ def dotted(where: Path_) -> str:
 def parse(text: str, path: str) -> Document:
     """The document in `text`; `path` is what messages call it."""
     positions: dict[Path_, tuple[int, int]] = {}
-    loader = _Loader(text)
+    loader = None
     try:
+        loader = _Loader(text)
         root = loader.get_single_node()
         if root is None:
             raise SpecError(f"{path}:1:1: expected a mapping such as 'name: ...', found an empty file")
@@ -82,12 +83,13 @@ def parse(text: str, path: str) -> Document:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         place = f"{mark.line + 1}:{mark.column + 1}" if mark else "1:1"
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error).splitlines()[0]
         raise SpecError(f"{path}:{place}: not readable as YAML: {problem}") from error
     except RecursionError as error:
         raise SpecError(f"{path}:1:1: nested too deeply for a spec; write it flat") from error
     finally:
-        loader.dispose()
+        if loader is not None:
+            loader.dispose()
     return Document(path, data, positions)
 
 

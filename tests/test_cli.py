@@ -225,17 +225,26 @@ def test_a_mistake_is_one_sentence_an_exit_code_and_no_output(files, refsnn_comm
     assert sorted(path.name for path in files.iterdir()) == before
 
 
-def test_a_bug_exits_70_and_an_interruption_130(refsnn_command, monkeypatch):
+def test_a_bug_exits_70_too_little_memory_3_and_an_interruption_130(refsnn_command, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("boom")
 
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
+    def too_large(*_, **__):
+        raise MemoryError
+
     monkeypatch.setattr("refsnn.simulator.simulate", broken)
     result = refsnn_command("run", "digits.yaml", "test.npz")
     assert result.code == 70
     assert "internal error: this is a bug" in result.err
+    monkeypatch.setattr("refsnn.simulator.simulate", too_large)
+    result = refsnn_command("run", "digits.yaml", "test.npz")
+    assert (result.code, result.err.splitlines()[-1]) == (
+        3,
+        "refsnn: not enough memory for this run; use --limit N or fewer steps",
+    )
     monkeypatch.setattr("refsnn.simulator.simulate", interrupted)
     assert refsnn_command("run", "digits.yaml", "test.npz").code == 130
 

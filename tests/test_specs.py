@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 import hwmodel
 import refsnn
-from refsnn.errors import FormatError, SpecError
+from refsnn.errors import FormatError, RefSNNError, SpecError
 from refsnn.formats import network_schema
 from refsnn.specs import parse
 
@@ -96,6 +96,52 @@ def test_any_unknown_key_is_refused(key, tmp_path_factory):
     folder = tmp_path_factory.mktemp("spec")
     message = _error(folder, NETWORK.replace("v_threshold: 1.0", f"v_threshold: 1.0, {key}: 1"))
     assert f"nodes[1].{key}: unknown key" in message
+
+
+HEAD = "name: n\ninput: [1, 8, 8]\nnodes:\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["\x00\x01", "- a\n", "hello\n", "name: n\ninput: [1, 8, 8]\nnodes: {a: 1}\n", "name: n\ninput: [1, 8, 8]\nnodes: []\n",
+     "name: [a]\ninput: [1]\nnodes: []\n", "name: n\ninput: []\nnodes: [{name: f, layer: Flatten}]\n",
+     "name: n\ninput: 8\nnodes: []\n", "name: n\ninput: [-1]\nnodes: []\n", "name: n\ninput: [1]\nweights: [a]\nnodes: []\n",
+     "name: n\ninput: [1]\nweights: .\nnodes: []\n",
+     *(HEAD + "  - " + node + "\n" for node in (
+         "", "{name: a, layer: }", "{name: a, layer: Flatten, inputs: 3}", "{name: a, layer: Flatten, inputs: [3]}",
+         "{name: a, layer: Flatten, inputs: []}", "{name: a, layer: Flatten, inputs: [a]}", "{name: input, layer: Flatten}",
+         "{name: a, layer: QCFS, threshold: 1.0, levels: 0}", "{name: a, layer: QCFS, threshold: 1.0, levels: eight}",
+         "{name: a, layer: QCFS, threshold: -1.0, levels: 8}", "{name: a, layer: AvgPool2d, kernel: [1, 2, 3]}",
+         "{name: a, layer: AvgPool2d, kernel: 9}", "{name: a, layer: AvgPool2d, kernel: 2, padding: -1}",
+         "{name: a, layer: MaxPool2d, kernel: 2, padding: 2}", "{name: a, layer: Conv2d, weight: 3.0}",
+         "{name: a, layer: Conv2d}", "{name: a, layer: IF, v_threshold: 1, reset: 5}", "{name: a, layer: Scale, factor: x}",
+         "{name: a, layer: IF, v_threshold: 1, firing: '<'}", "{name: a, layer: IF, v_threshold: .nan}",
+     ))],
+)  # fmt: skip
+def test_what_is_no_network_is_refused_in_one_sentence(tmp_path, text):
+    (tmp_path / "net.yaml").write_text(text)
+    with pytest.raises(RefSNNError) as error:
+        refsnn.load(tmp_path / "net.yaml")
+    assert str(error.value).startswith(str(tmp_path))
+    assert "\n" not in str(error.value)
+
+
+@given(
+    position=st.floats(0, 1, exclude_max=True),
+    length=st.integers(0, 9),
+    put=st.sampled_from(["", ":", "[", "}", "\n", "&a ", "!", "\x07", "9"]),
+)
+def test_a_damaged_spec_gives_a_network_or_one_sentence(position, length, put, tmp_path_factory):
+    for text, load in ((NETWORK, refsnn.load), (CHIP, hwmodel.load_chip)):
+        start = int(position * len(text))
+        path = tmp_path_factory.mktemp("damaged") / "spec.yaml"
+        path.write_text(text[:start] + put + text[start + length :])
+        message = ""
+        try:
+            load(path)
+        except RefSNNError as error:
+            message = str(error)
+        assert "\n" not in message
 
 
 def test_missing_and_binary_files(tmp_path):

@@ -4,11 +4,11 @@ import json
 from dataclasses import MISSING, fields
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import yaml
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 from safetensors.numpy import save
 
 from refsnn import specs
@@ -19,6 +19,7 @@ from refsnn.formats.tensors import Tensors, read_tensors
 from refsnn.layers import LAYERS
 from refsnn.network import INPUT, Network, Node
 
+InputShape = Annotated[list[specs.Count], Field(min_length=1)]
 KEYS = ["name", "input", "weights", "nodes"]
 
 
@@ -44,7 +45,7 @@ def load(path: str | Path, *, spec: str | Path | None = None) -> Network:
             raise document.error((), f"missing key {key!r}")
     if not isinstance(data["name"], str):
         raise document.error(("name",), f"expected a text, got {data['name']!r}")
-    shape: list[int] = specs.build(list[specs.Count], document, data["input"], ("input",))
+    shape: list[int] = specs.build(InputShape, document, data["input"], ("input",))
     tensors, weights = _weights(document, None if spec is None else path)
     if not isinstance(data["nodes"], list):
         raise document.error(
