@@ -48,3 +48,9 @@ def finite(what: str, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         index = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
         raise FormatError(f"{what}: {values[index]} at index {list(index)}; every number must be finite")
     return values
+
+
+def representable(what: str, values: np.ndarray[Any, Any], arithmetic: Arithmetic) -> np.ndarray[Any, Any]:
+    """`values` in the arithmetic's format, or a FormatError that names the first one beyond its largest number."""
+    with np.errstate(over="ignore"):
+        return finite(f"{what} in {type(arithmetic).__name__}", values.astype(arithmetic.dtype))

@@ -3,13 +3,13 @@
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from math import prod
 from typing import Any
 
 import numpy as np
 
-from refsnn.arithmetic import Arithmetic, Exact, Float32
+from refsnn.arithmetic import Arithmetic, Exact, Float32, finite, representable
 from refsnn.counting import Signal, node_activity, spike_counts
 from refsnn.drive import Drive, as_drive
 from refsnn.dynamics import integrate
@@ -59,12 +59,11 @@ def simulate(
     """
     _check(network, steps, arithmetic, schedule, record)
     drive = as_drive(x, network.input_shape)
-
     results = _Results.of(network, drive.n_samples, steps, arithmetic, record)
 
     def run(part: slice) -> list[NodeActivity]:
-        values = drive.inputs(steps, part)
-        signal = Signal(values.astype(arithmetic.dtype), values if drive.spiking else None)
+        given = drive.inputs(steps, part)
+        signal = Signal(representable("input x", given, arithmetic), given if drive.spiking else None)
         return _run(network, signal, steps, arithmetic, backend, schedule, results.of_samples(part))
 
     workers = threads or os.cpu_count() or 1
@@ -143,7 +142,7 @@ def _run(
         if isinstance(node.layer, IF | LIF):
             spikes, v = _fire(node, sources[0].values, steps, backend, schedule, exactly)
             results.counts[node.name][...] = spike_counts(spikes)
-            results.residual[node.name][...] = v[-1]
+            results.residual[node.name][...] = finite(f"{node.name}: potential in {type(arithmetic).__name__}", v[-1])
             if node.name in results.spikes:
                 results.spikes[node.name][...] = spikes
             if node.name in results.v:
@@ -254,6 +253,10 @@ def _check(network: Network, steps: int, arithmetic: Arithmetic, schedule: str, 
             raise UnsupportedLayerError(f"{node.name}: {kind} does not spike; convert the network first")
         if schedule == "integrate_then_fire":
             _check_counts_charge(node)
+        for item in fields(node.layer):
+            value = getattr(node.layer, item.name)
+            if isinstance(value, np.ndarray | float):
+                representable(f"{node.name}: {item.name}", np.asarray(value), arithmetic)
         if isinstance(arithmetic, Exact) and kind_of(node.layer) == "norm":
             raise UnsupportedLayerError(
                 f"{node.name}: BatchNorm takes a square root, which is no fraction; fold it first"

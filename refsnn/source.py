@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refsnn.arithmetic import Arithmetic, Exact, Float32
+from refsnn.arithmetic import Arithmetic, Exact, Float32, finite, representable
 from refsnn.counting import Signal, node_activity
 from refsnn.drive import Constant, as_drive
 from refsnn.errors import UnsupportedLayerError
@@ -38,7 +38,7 @@ def forward(network: Network, x: Array, *, arithmetic: Arithmetic = Float32(), b
     In Exact() every QCFS level is the one that real numbers give; BatchNorm has to be folded for that.
     """
     drive = as_drive(Constant(np.asarray(x)), network.input_shape)
-    inputs = drive.inputs(1, slice(None)).astype(arithmetic.dtype)
+    inputs = representable("input x", drive.inputs(1, slice(None)), arithmetic)
     signals = {INPUT: Signal(inputs, None)}
     known = spans(network, inputs, arithmetic.dtype)
     decided = {INPUT: inputs}
@@ -60,8 +60,9 @@ def forward(network: Network, x: Array, *, arithmetic: Arithmetic = Float32(), b
             preactivations[node.name], levels[node.name] = z, level.astype(np.int64)
             decided[node.name] = levels[node.name][None]
         activities.append(node_activity(network, node, sources, signals[node.name], steps=1))
+    output = signals[network.nodes[-1].name].values[0].reshape(drive.n_samples, -1)
     return Forward(
-        output=signals[network.nodes[-1].name].values[0].reshape(drive.n_samples, -1),
+        output=finite(f"{network.nodes[-1].name}: output in {type(arithmetic).__name__}", output),
         activations={name: signals[name].values[0] for name in preactivations},
         preactivations=preactivations,
         levels=levels,

@@ -12,6 +12,13 @@ Array = np.ndarray[Any, Any]
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
 
 
+def read_only(array: Array) -> Array:
+    """The array's numbers, not to be written through this name."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 @dataclass(frozen=True, kw_only=True)
 class Record:
     """Names of the spiking nodes whose spikes, or potentials after the reset, a run keeps for every step."""
@@ -44,6 +51,10 @@ class NodeActivity:
     updates: IntArray  # neuron updates
     spikes_out: IntArray  # spikes sent
 
+    def __post_init__(self) -> None:
+        for name, counts in self.counts().items():
+            object.__setattr__(self, name, read_only(counts))
+
     def counts(self) -> dict[str, IntArray]:
         """The fields that are counted per step and sample."""
         return {item.name: getattr(self, item.name) for item in fields(self) if item.type is IntArray}
@@ -61,6 +72,9 @@ class Activity:
     nodes: tuple[NodeActivity, ...]
     steps_run: IntArray
     n_steps: int
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "steps_run", read_only(self.steps_run))
 
     @property
     def n_samples(self) -> int:
@@ -110,6 +124,11 @@ class Trace:
     activity: Activity
     spikes: Mapping[str, Array] = field(default_factory=dict)  # recorded ones: bool[T, N, *shape]
     v: Mapping[str, Array] = field(default_factory=dict)  # recorded ones: float[T, N, *shape], after the reset
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "readout", read_only(self.readout))
+        for kind in ("counts", "residual", "spikes", "v"):
+            object.__setattr__(self, kind, {name: read_only(array) for name, array in getattr(self, kind).items()})
 
     @property
     def n_samples(self) -> int:

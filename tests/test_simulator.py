@@ -116,6 +116,37 @@ def test_arguments_without_meaning(options, kind, message):
     assert str(error.value) == message
 
 
+def test_numbers_beyond_the_format_stop_the_run():
+    def net(weight):
+        return Network(
+            "net",
+            (1,),
+            (Node("fc", Linear(weight=np.array([[weight]])), ("input",)), Node("n", IF(v_threshold=1.0), ("fc",))),
+        )
+
+    for weight, x, where in (
+        (1e300, 1.0, "fc: weight in Float32: inf at index [0, 0]"),
+        (1.0, 1e300, "input x in Float32: inf at index [0, 0, 0]"),
+        (1e30, 1e30, "n: potential in Float32: inf at index [0, 0]"),
+    ):
+        with pytest.raises(FormatError) as error:
+            simulate(net(weight), np.array([[x]]), steps=1)
+        assert str(error.value) == f"{where}; every number must be finite"
+        assert simulate(net(weight), np.array([[x]]), steps=1, arithmetic=refsnn.Float64()).counts["n"].item() == 1
+
+
+def test_what_a_trace_holds_cannot_be_written_through(trace):
+    for array in (
+        trace.readout,
+        trace.counts["act1"],
+        trace.residual["act2"],
+        trace.activity["fc1"].synops,
+        trace.activity.steps_run,
+    ):
+        with pytest.raises(ValueError, match="read-only"):
+            array[...] = 0
+
+
 def test_integrate_then_fire_refuses_neurons_that_lose_charge(specs, test_data):
     lif = refsnn.load(specs / "networks" / "digits_lif.yaml")
     with pytest.raises(UnsupportedLayerError) as error:
