@@ -32,6 +32,15 @@ def test_the_stream_of_draws_is_frozen():
     assert np.packbits(drawn, axis=-1).ravel().tolist() == [122, 117, 132, 9, 51, 222]
 
 
+def test_a_spike_is_a_draw_below_its_probability():
+    """The draw itself is not below itself; one step of 2^-53 above it is. The draws as the docstring says them."""
+    words = np.random.Philox(key=7, counter=[0, 0, 2, 1]).random_raw(3)
+    draws = (words >> np.uint64(11)) * 2.0**-53
+    for x, spikes in ((draws, False), (draws + 2.0**-53, True)):
+        both = np.stack([x, x])
+        assert (Bernoulli(both, seed=7).inputs(3, slice(None))[2, 1] == spikes).all()
+
+
 def test_draws_have_their_probability():
     """40,000 draws at p: the mean is within 5 standard deviations, sqrt(p (1 - p) / 40000) each, of p."""
     for p in (0.0, 0.1, 0.5, 1.0):

@@ -39,10 +39,10 @@ def _fast(x, divisor, start, largest, kernel, stride, padding, shape):  # type: 
                         for kx in range(kernel[1]):
                             ix = ox * stride[1] + kx - padding[1]
                             if 0 <= ix < x.shape[3]:
-                                if largest:
-                                    result[b, c, oy, ox] = max(result[b, c, oy, ox], x[b, c, iy, ix])
-                                else:
+                                if not largest:
                                     result[b, c, oy, ox] += x[b, c, iy, ix]
+                                elif x[b, c, iy, ix] > result[b, c, oy, ox]:
+                                    result[b, c, oy, ox] = x[b, c, iy, ix]
                     result[b, c, oy, ox] /= divisor
     return result
 
@@ -60,7 +60,8 @@ def windows(layer: Windowed, x: Array) -> Array:
             read_rows = slice(ky, ky + step_y * (rows - 1) + 1, step_y)
             read_columns = slice(kx, kx + step_x * (columns - 1) + 1, step_x)
             values = padded[:, :, read_rows, read_columns]
-            total = np.maximum(total, values) if largest else total + values
+            # of equals the first stays, so that 0.0 and -0.0 are the same in both twins
+            total = np.where(values > total, values, total) if largest else total + values
     return total
 
 
