@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import refsnn
-from refsnn import Frames, Network, Node, convert, simulate, verify
+from refsnn import Frames, Network, Node, convert, simulate, verification, verify
 from refsnn.errors import NothingCompared, SpecError, UnsupportedLayerError
 from refsnn.layers import QCFS, BatchNorm, Linear, MaxPool2d
 from refsnn.neurons import IF
@@ -142,6 +142,22 @@ def test_networks_that_do_not_correspond(ann, snn, test_data, change):
         "act1: v_threshold is 0.5, but the source's threshold is 0.8922812938690186",
         "act1: counts of IF neurons that lose charge have no source level",
     )
+
+
+@pytest.mark.parametrize("chunk", [1, 7])
+def test_chunks_change_no_verdict(ann, snn, test_data, monkeypatch, chunk):
+    """Twenty digits; and one neuron that leaves its source (level 1 of 8 in 4 steps) in the third sample only."""
+    source = Network("late", (1,), (
+        Node("w", Linear(weight=np.ones((1, 1))), ("input",)),
+        Node("act", QCFS(threshold=1.0, levels=8), ("w",)),
+        Node("out", Linear(weight=np.ones((2, 1))), ("act",)),
+    ))  # fmt: skip
+    late = np.array([[0.0], [0.25], [0.125]])
+    whole = verify(ann, snn, test_data.x[3:23], steps=8)
+    monkeypatch.setattr(verification, "CHUNK", chunk)
+    assert verify(ann, snn, test_data.x[3:23], steps=8) == whole
+    (finding,) = verify(source, convert(source), late, steps=4).findings
+    assert (finding.sample, finding.index, finding.expected, finding.actual) == (2, (0,), "0.5 spikes in 4 steps", 1)
 
 
 def test_nothing_compared_is_no_pass():

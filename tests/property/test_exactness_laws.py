@@ -319,6 +319,39 @@ def test_no_potential_is_further_from_its_real_number_than_its_bound(case, off_g
                 break
 
 
+@given(network=snn.source_networks(), data=st.data(), arithmetic=st.sampled_from([Float32(), Float64()]))
+def test_floats_claim_no_difference_where_there_is_none(network, data, arithmetic):
+    """At T = L the first layer is exact in real numbers: a float run that goes another way there has to call it a tie."""
+    assume(not any(isinstance(node.layer, BatchNorm) for node in network.nodes))
+    x = data.draw(snn.inputs(network))
+    network = decimal_source(network)
+    steps = next(node.layer.levels for node in network.nodes if isinstance(node.layer, QCFS))
+    first = verify(network, convert(network), x, steps=steps, arithmetic=arithmetic).layers[0]
+    for c in (first.local, first.end_to_end):
+        assert (c.deficit, c.surplus) == (0, 0)
+        assert c.exact + c.tie == c.neurons
+
+
+def test_a_float_run_that_goes_the_other_way_is_a_tie():
+    """z = k * 0.1, threshold such that z * 8 / threshold + 1/2 is 3 but for roundings: for some k the quantiser's three roundings
+    and the neuron's eight sums fall on different sides, in float64. All of these are ties, none is a difference.
+    """
+    parted = 0
+    for k in range(1, 40):
+        network = Network("part", (k,), (
+            Node("w", Linear(weight=np.full((1, k), 0.1)), ("input",)),
+            Node("act", QCFS(threshold=0.1 * k * 8 / 2.5, levels=8), ("w",)),
+            Node("out", Linear(weight=np.ones((2, 1))), ("act",)),
+        ))  # fmt: skip
+        x = np.ones((1, k))
+        float_run = simulate(convert(network), x, steps=8, arithmetic=Float64()).counts["act"].item()
+        level = forward(network, x, arithmetic=Float64()).levels["act"].item()
+        (layer,) = verify(network, convert(network), x, steps=8, arithmetic=Float64()).layers
+        assert (layer.end_to_end.tie, layer.end_to_end.deficit, layer.end_to_end.surplus) == (1, 0, 0)
+        parted += float_run != level
+    assert parted > 0
+
+
 def test_in_float_a_tie_of_the_sum_is_a_tie_of_the_comparison():
     """One layer, T = L = 8, Q further from a multiple of theta than the source's rounding reaches, nearer than that of T sums."""
     network = Network("near", (1,), (
