@@ -45,7 +45,7 @@ MUTANTS = (
     ("refsnn/simulator.py", "for t in range(steps):\n            v = integrate", "for t in range(steps - 1):\n            v = integrate"),
     ("refsnn/simulator.py", "np.where(spikes, amplitude, silence)", "np.where(spikes, number(1), silence)"),
     ("refsnn/simulator.py", "(depth + 1) * steps", "depth * steps"),
-    ("refsnn/simulator.py", "results.residual[node.name][...] = v[-1]", "results.residual[node.name][...] = v[0]"),
+    ("refsnn/simulator.py", "v[-1])", "v[0])"),
     ("refsnn/simulator.py", "return values != 0  # one spike", "return spikes_behind(layer, spikes[0].astype(np.int32))  # one spike"),
     ("refsnn/kernels/elementwise.py", "np.concatenate(inputs, axis=1)", "np.concatenate(inputs[::-1], axis=1)"),
     ("refsnn/counting.py", "caused if from_spikes else zero", "caused"),
