@@ -38,8 +38,8 @@ class Drive(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Constant:
-    """The same real-valued input at every step (direct coding): x[N, ...]."""
+class _PerSample:
+    """What drives have that are made from one array of numbers per sample: x[N, ...]."""
 
     x: Array
 
@@ -53,6 +53,11 @@ class Constant:
     @property
     def sample_shape(self) -> tuple[int, ...]:
         return self.x.shape[1:]
+
+
+@dataclass(frozen=True, eq=False)
+class Constant(_PerSample):
+    """The same real-valued input at every step (direct coding): x[N, ...]."""
 
     @property
     def spiking(self) -> bool:
@@ -98,31 +103,22 @@ class Frames:
 
 
 @dataclass(frozen=True, eq=False)
-class Bernoulli:
-    """A spike with probability x[N, ...] at every step (rate coding; the field often calls it Poisson coding).
+class Bernoulli(_PerSample):
+    """A spike with probability x[N, ...], 0..1, at every step (rate coding; the field often calls it Poisson coding).
 
     Draws are keyed by (seed, step, sample): a sample gets the same spikes whatever runs beside it and however long. They
     are the raw 64-bit words of NumPy's Philox generator with key `seed` and counter (0, 0, step, sample).
     """
 
-    x: Array  # probabilities, 0..1
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _numbers(self.x)
+        super().__post_init__()
         if ((self.x < 0) | (self.x > 1)).any():
             index = [int(i) for i in np.argwhere((self.x < 0) | (self.x > 1))[0]]
             raise FormatError(f"input x: {self.x[tuple(index)]} at index {index} is no probability; scale x to 0..1")
         if not 0 <= self.seed < 2**64:
             raise SpecError(f"seed: {self.seed!r} is not a whole number from 0 to 2^64 - 1")
-
-    @property
-    def n_samples(self) -> int:
-        return len(self.x)
-
-    @property
-    def sample_shape(self) -> tuple[int, ...]:
-        return self.x.shape[1:]
 
     @property
     def spiking(self) -> bool:
