@@ -108,6 +108,8 @@ def _packed(values: Array) -> Array:
 def _unpacked(stored: Array, shape: list[int], dtype: str) -> Array:
     if dtype != "bool":
         return stored.reshape(shape)
+    if stored.size != -(-prod(shape) // 8):  # a larger count would be filled up with zeros, however large
+        raise ValueError(f"{stored.size} bytes of spikes for shape {shape}")
     return np.unpackbits(stored, count=prod(shape), bitorder="little").astype(np.bool_).reshape(shape)
 
 
@@ -126,7 +128,16 @@ def _read(path: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
         raise GoldenError(f"{path}: not readable as a golden file: {error}; record it again") from error
     if not isinstance(envelope, dict) or _sha(str(envelope.get("manifest")).encode()) != envelope.get("sha256"):
         raise GoldenError(f"{path}: tampered with: its manifest does not match its digest; record it again")
-    manifest = json.loads(envelope["manifest"])
+    try:
+        return _unfolded(path, json.loads(envelope["manifest"]), stored)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise GoldenError(f"{path}: its manifest is not one of ours ({error!r}); record it again") from error
+
+
+def _unfolded(
+    path: str | Path, manifest: dict[str, Any], stored: dict[str, Array]
+) -> tuple[dict[str, Any], dict[str, Array]]:
+    """The manifest and the arrays as they were recorded, after comparing them with their digests."""
     if manifest["schema"] != SCHEMA:
         raise GoldenError(f"{path}: written as {manifest['schema']}, this version reads {SCHEMA}; record it again")
     if set(manifest["arrays"]) != set(stored):
@@ -135,6 +146,9 @@ def _read(path: str | Path) -> tuple[dict[str, Any], dict[str, Array]]:
         if _sha(stored[name].tobytes()) != described["sha256"]:
             raise GoldenError(f"{path}: tampered with: {name} does not match its digest; record it again")
     arrays = {name: _unpacked(stored[name], d["shape"], d["dtype"]) for name, d in manifest["arrays"].items()}
+    missing = [key for key in (*IDENTITY, "order") if key not in manifest]
+    if missing or "readout" not in arrays:
+        raise KeyError(*missing or ["readout"])
     return manifest, arrays
 
 

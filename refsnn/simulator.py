@@ -66,6 +66,8 @@ def simulate(
         signal = Signal(representable("input x", given, arithmetic), given if drive.spiking else None)
         return _run(network, signal, steps, arithmetic, backend, schedule, results.of_samples(part))
 
+    if threads is not None and threads < 1:
+        raise SpecError(f"threads: expected a whole number of at least 1, got {threads!r}")
     workers = threads or os.cpu_count() or 1
     chunk = _chunk_size(network, steps, arithmetic, drive.n_samples, workers)
     chunks = [slice(start, min(start + chunk, drive.n_samples)) for start in range(0, drive.n_samples, chunk)]

@@ -1,10 +1,14 @@
 """Golden files: what they catch, and a committed one."""
 
+import hashlib
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors import safe_open
+from safetensors.numpy import save
 
 from refsnn import Record, golden, simulate
 from refsnn.errors import GoldenError, NothingCompared
@@ -116,3 +120,24 @@ def test_missing_goldens_and_values(snn, test_data, tmp_path):
 def test_a_network_of_another_kind_is_not_a_golden(specs, snn, test_data):
     with pytest.raises(GoldenError, match="tampered with: its manifest does not match its digest"):
         golden.check(specs / "networks" / "digits.safetensors", small(snn, test_data))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda m: m.pop("schema"), lambda m: m.pop("order"), lambda m: m.pop("steps"), lambda m: m.update(arrays=[]),
+     lambda m: m["arrays"]["spikes/act1"].update(shape=[1, 1, 10**13]), lambda m: m["arrays"]["readout"].pop("dtype"),
+     lambda m: m["arrays"]["counts/act1"].update(shape=[7])],
+)  # fmt: skip
+def test_a_manifest_that_matches_its_digest_and_is_not_ours_is_refused(snn, test_data, tmp_path, change):
+    """Who writes such a file can compute digests too: it is refused in one sentence, and nothing large is made of it."""
+    golden.record(small(snn, test_data), tmp_path / "g")
+    with safe_open(str(tmp_path / "g"), framework="numpy") as file:
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
+        manifest = json.loads(json.loads(file.metadata()["golden"])["manifest"])
+    change(manifest)
+    text = json.dumps(manifest)
+    envelope = {"manifest": text, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+    (tmp_path / "g").write_bytes(save(arrays, {"golden": json.dumps(envelope)}))
+    with pytest.raises(GoldenError) as error:
+        golden.check(tmp_path / "g", small(snn, test_data))
+    assert "\n" not in str(error.value)

@@ -95,6 +95,7 @@ def test_the_default_arithmetic_is_float32(trace):
         ({"steps": 0}, SpecError, "steps: expected a whole number of at least 1, got 0"),
         ({"steps": -3}, SpecError, "steps: expected a whole number of at least 1, got -3"),
         ({"steps": 2.5}, SpecError, "steps: expected a whole number of at least 1, got 2.5"),
+        ({"threads": 0}, SpecError, "threads: expected a whole number of at least 1, got 0"),
         ({"steps": True}, SpecError, "steps: expected a whole number of at least 1, got True"),
         ({"schedule": "lockstp"}, SpecError, "schedule: 'lockstp' is none; did you mean 'lockstep'?"),
         ({"backend": "fas"}, SpecError, "backend: 'fas' is none; did you mean 'fast'?"),
