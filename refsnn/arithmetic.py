@@ -13,6 +13,10 @@ class Float32:
     """IEEE 754 binary32, round to nearest even; sums in the specified order, no contraction."""
 
     @property
+    def name(self) -> str:
+        return type(self).__name__
+
+    @property
     def dtype(self) -> np.dtype[Any]:
         return np.dtype(np.float32)
 
@@ -20,6 +24,10 @@ class Float32:
 @dataclass(frozen=True)
 class Float64:
     """IEEE 754 binary64, round to nearest even; sums in the specified order, no contraction."""
+
+    @property
+    def name(self) -> str:
+        return type(self).__name__
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -33,6 +41,10 @@ class Exact:
     Runs in float64 with a rigorous bound on its error (rounding.py); what the bound leaves in doubt is computed again in
     fractions (exact.py). Potentials and readouts are reported as float64 numbers near the real ones.
     """
+
+    @property
+    def name(self) -> str:
+        return type(self).__name__
 
     @property
     def dtype(self) -> np.dtype[Any]:

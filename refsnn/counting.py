@@ -1,5 +1,6 @@
 """From what a node received to how much work that was: integers, exact at borders, strides and groups."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -36,10 +37,45 @@ class Signal:
     values: Array
     events: Array | None
 
+    def of(self, part: Callable[[Array], Array]) -> "Signal":
+        """The same part of both."""
+        return Signal(part(self.values), None if self.events is None else part(self.events))
 
-def node_activity(network: Network, node: Node, inputs: tuple[Signal, ...], output: Signal, *, steps: int,
-                  updates_per_step: int = 1) -> NodeActivity:  # fmt: skip
-    """The work of one node over `steps` steps."""
+    def at(self, t: int) -> "Signal":
+        """Of one step."""
+        return self.of(lambda a: a[t if len(a) > 1 else 0][None])
+
+    def silent(self, steps: int) -> "Signal":
+        """Zeros and no spikes, for so many steps."""
+        return self.of(lambda a: np.zeros((steps, *a.shape[1:]), a.dtype))
+
+    def until(self, steps: int) -> "Signal":
+        """The first steps; none for a negative number."""
+        return self.of(lambda a: a[: max(steps, 0)])
+
+    def for_steps(self, steps: int) -> "Signal":
+        """With every step written out."""
+        return self.of(lambda a: np.broadcast_to(a, (steps, *a.shape[1:])))
+
+
+def delayed(signal: Signal, delay: int, steps: int) -> Signal:
+    """The signal `delay` steps later; before it nothing arrives."""
+    if delay == 0:
+        return signal
+    return joined([signal.silent(min(delay, steps)), signal.for_steps(steps).until(steps - delay)])
+
+
+def joined(parts: list[Signal]) -> Signal:
+    """One after the other."""
+    events = [part.events for part in parts if part.events is not None]
+    return Signal(np.concatenate([part.values for part in parts]), np.concatenate(events) if events else None)
+
+
+def node_activity(
+    network: Network, node: Node, inputs: tuple[Signal, ...], output: Signal, *, updates: Array
+) -> NodeActivity:
+    """The work of one node over T steps, in each of which a neuron is updated updates[t] times."""
+    steps = len(updates)
     shape = network.shapes[node.inputs[0]]
     kind = kind_of(node.layer)
     received = [_received(signal) for signal in inputs]
@@ -66,7 +102,7 @@ def node_activity(network: Network, node: Node, inputs: tuple[Signal, ...], outp
         events_in=per_step(sum(map(_total, received), start=zero)),
         synops=per_step(caused if from_spikes else zero),
         macs=per_step(zero if from_spikes else caused),
-        updates=per_step(zero + (n_neurons * updates_per_step if kind == "neuron" else 0)),
+        updates=per_step(zero + (n_neurons * updates[:, None] if kind in ("neuron", "integrator") else 0)),
         spikes_out=per_step(spikes),
     )
 

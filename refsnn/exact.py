@@ -11,8 +11,11 @@ from typing import Any
 
 import numpy as np
 
+from refsnn import dynamics
 from refsnn.errors import UnsupportedLayerError
-from refsnn.kernels import neuron
+from refsnn.kernels import general
+from refsnn.kernels.general import Fired
+from refsnn.kernels.state import at_rest
 from refsnn.layers import (
     QCFS,
     Add,
@@ -29,22 +32,26 @@ from refsnn.layers import (
     SumPool2d,
 )
 from refsnn.network import INPUT, Network, Node
-from refsnn.neurons import IF, LIF
+from refsnn.neurons import LI, Neuron, one_of, spread
+from refsnn.schedules import Fire
 
 Array = np.ndarray[Any, Any]
 Index = tuple[int, ...]
+EPS = 2.0**-52
 
 
 @dataclass(frozen=True)
 class ExactValues:
     """Exact values of a network's nodes, one number at a time.
 
-    decided: the input's values, and for spiking and QCFS nodes their spikes or levels, [S, N, *shape]; S is 1 where every step
-    has the same.
+    decided: the input's values; for spiking and QCFS nodes their spikes or levels; for a MaxPool2d that follows counts whose
+    value it gives; [S, N, *shape], S is 1 where every step has the same.
+    edge_delay: steps that every spike is on its way, at least.
     """
 
     network: Network
     decided: Mapping[str, Array]
+    edge_delay: int = 0
     _known: dict[tuple[str, int, int, Index], Fraction] = field(default_factory=dict)
 
     def value(self, name: str, t: int, n: int, index: Index) -> Fraction:
@@ -54,26 +61,36 @@ class ExactValues:
             self._known[key] = self._computed(name, t, n, index)
         return self._known[key]
 
+    def arriving(self, node: Node, i: int, t: int, n: int, index: Index) -> Fraction:
+        """What input i of the node brings at step t: what was sent as many steps before as it is on its way."""
+        spiking = isinstance(self.network[node.inputs[i]].layer, Neuron) if node.inputs[i] != INPUT else False
+        sent = t - (max(node.delays[i], self.edge_delay) if spiking else node.delays[i])
+        return self.value(node.inputs[i], sent, n, index) if sent >= 0 else Fraction(0)
+
     def _computed(self, name: str, t: int, n: int, index: Index) -> Fraction:
         if name in self.decided:
             known = self.decided[name]
             found = known[(t if len(known) > 1 else 0, n, *index)]
-            return Fraction(float(found)) if name == INPUT else _worth(self.network[name].layer, int(found))
+            if name == INPUT:
+                return Fraction(float(found))
+            if isinstance(self.network[name].layer, MaxPool2d):
+                return self._followed(self.network[name], int(found), t, n, index)
+            return _worth(self.network[name].layer, int(found), index, self.network.shapes[name])
         node = self.network[name]
         shapes = [self.network.shapes[source] for source in node.inputs]
         match node.layer:
             case Linear() | Conv1d() | Conv2d() as layer:
                 bias = Fraction(0) if layer.bias is None else Fraction(float(layer.bias[index[0]]))
                 terms = _taps(layer, index, shapes[0])
-                return sum(
-                    (Fraction(float(w)) * self.value(node.inputs[0], t, n, i) for w, i in terms if w), start=bias
-                )
+                return sum((Fraction(float(w)) * self.arriving(node, 0, t, n, i) for w, i in terms if w), start=bias)
             case Flatten():
-                return self.value(node.inputs[0], t, n, tuple(int(i) for i in np.unravel_index(index[0], shapes[0])))
+                return self.arriving(node, 0, t, n, tuple(int(i) for i in np.unravel_index(index[0], shapes[0])))
             case Add():
-                return sum((self.value(source, t, n, index) for source in node.inputs), start=Fraction(0))
+                return sum((self.arriving(node, i, t, n, index) for i in range(len(node.inputs))), start=Fraction(0))
             case Scale() as layer:
-                return Fraction(layer.factor) * self.value(node.inputs[0], t, n, index)
+                return Fraction(layer.factor) * self.arriving(node, 0, t, n, index)
+            case LI() as layer:
+                return self._integrated(node, layer, t, n, index)
             case Concat():
                 return self._concatenated(node, shapes, t, n, index)
             case AvgPool2d() | SumPool2d() | MaxPool2d() | GlobalAvgPool2d():
@@ -82,11 +99,22 @@ class ExactValues:
             f"{name}: {type(node.layer).__name__} has no exact value here; fold BatchNorm first"
         )
 
+    def _integrated(self, node: Node, layer: LI, t: int, n: int, index: Index) -> Fraction:
+        one = one_of(layer, index, self.network.shapes[node.name])
+        decay, gain, leak, v = (Fraction(value) for value in (one.decay, one.gain, one.v_leak, one.v_init))
+        before = self.value(node.name, t - 1, n, index) if t else v
+        return dynamics.leak_and_integrate(before, self.arriving(node, 0, t, n, index), decay, gain, leak)
+
+    def _followed(self, node: Node, whose: int, t: int, n: int, index: Index) -> Fraction:
+        """The value of the input that the pool follows: row * width + column, -1 for none."""
+        width = self.network.shapes[node.inputs[0]][2]
+        return Fraction(0) if whose < 0 else self.arriving(node, 0, t, n, (index[0], whose // width, whose % width))
+
     def _concatenated(self, node: Node, shapes: list[Shape], t: int, n: int, index: Index) -> Fraction:
         channel, *rest = index
-        for source, shape in zip(node.inputs, shapes, strict=True):
+        for i, shape in enumerate(shapes):
             if channel < shape[0]:
-                return self.value(source, t, n, (channel, *rest))
+                return self.arriving(node, i, t, n, (channel, *rest))
             channel -= shape[0]
         raise IndexError(index)
 
@@ -97,7 +125,7 @@ class ExactValues:
         channel, oy, ox = index
         corners = [o * step - pad for o, step, pad in zip((oy, ox), windowed.strides, windowed.padding, strict=True)]
         values = [
-            self.value(node.inputs[0], t, n, (channel, y, x))
+            self.arriving(node, 0, t, n, (channel, y, x))
             for y in range(corners[0], corners[0] + windowed.kernel[0])
             for x in range(corners[1], corners[1] + windowed.kernel[1])
             if 0 <= y < shape[1] and 0 <= x < shape[2]
@@ -109,65 +137,81 @@ class ExactValues:
 
 def decide(
     values: ExactValues,
+    layer: Neuron,
     name: str,
-    current: Array,
-    v: Array,
-    spikes: Array,
-    potentials: Array,
+    fire: Fire,
+    fired: Fired,
     errors: list[float],
-    *,
-    delayed: bool,
-) -> None:
-    """Corrects, in place, the neurons of which a firing lies within the error of its potential.
+    first: int,
+) -> Fired:
+    """What the kernel gave for some steps from step `first` on, with every firing decided as in real numbers.
 
-    current [S, N, M] and v [N, M] are what the kernel got, spikes and potentials [T, N, M] what it gave; errors[t] bounds the
-    error of the charged potential at step t.
+    errors[t] bounds the error of the potential that was compared. A neuron of which one lies within it of a place where
+    the number of spikes changes is computed again in fractions, from its first step on.
     """
-    layer, shape = values.network[name].layer, values.network.shapes[name]
-    assert isinstance(layer, IF | LIF)
-    doubtful = np.zeros(v.shape, np.bool_)
-    for t, error in enumerate(errors):
-        if error > 0:
-            charged = neuron.charged(layer, v if t == 0 else potentials[t - 1], current[t if len(current) > 1 else 0])
-            doubtful |= np.abs(charged - layer.v_threshold) <= error
+    shape, steps = values.network.shapes[name], len(fired.spikes)
+    doubtful = np.zeros(fired.v.shape[1:], np.bool_)
+    for compared, error in zip(fired.compared, errors, strict=True):
+        if error > 0 or layer.max_spikes != 1:
+            doubtful |= _near_an_edge(layer, compared, error)
     for n, m in np.argwhere(doubtful):
         index = tuple(int(i) for i in np.unravel_index(m, shape))
-        fired, exact = exact_neuron(values, name, int(n), index, len(spikes), delayed=delayed)
-        spikes[:, n, m], potentials[:, n, m] = fired, [float(p) for p in exact]
+        exact = exact_neuron(values, name, int(n), index, first + steps, fire)
+        fired.spikes[:, n, m] = exact.spikes[first:, 0, 0]
+        fired.v[:, n, m] = [float(v) for v in exact.v[first:, 0, 0]]
+        for array, value in zip(fired.state, exact.state, strict=True):
+            array[n, m] = float(value[0, 0])
+    return fired
 
 
-def exact_neuron(
-    values: ExactValues, name: str, n: int, index: Index, steps: int, *, delayed: bool
-) -> tuple[Array, list[Fraction]]:
-    """Spikes bool[T] of one neuron and its potential after each step, in fractions, by the naive kernel's own loop."""
-    layer = values.network[name].layer
-    assert isinstance(layer, IF | LIF)
-    source = values.network[name].inputs[0]
-    current = np.array([[[values.value(source, t, n, index)]] for t in range(steps)], object)
-    v = np.array([[Fraction(layer.v_init)]], object)
-    if delayed:
-        v, current = v + current.sum(0), np.array([[[Fraction(0)]]], object)
-    spikes, potentials = neuron.naive(layer, current, v, steps)
-    return spikes[:, 0, 0], [potentials[t, 0, 0] for t in range(steps)]
+def _near_an_edge(layer: Neuron, compared: Array, error: float) -> Array:
+    """Where the potential is so near to a multiple of the threshold, or to the negative one, that the error could decide."""
+    theta = np.ravel(layer.v_threshold)
+    if layer.max_spikes == 1:
+        near = np.abs(compared - theta) <= error
+    else:
+        # the division that counts multiples is rounded too
+        multiple = np.clip(np.round(compared / theta), 1, layer.max_spikes)
+        near = np.abs(compared - multiple * theta) <= error + 4 * EPS * np.abs(compared)
+    if layer.v_negative is not None:
+        near |= np.abs(compared - np.ravel(layer.v_negative)) <= error
+    return near
+
+
+def exact_neuron(values: ExactValues, name: str, n: int, index: Index, steps: int, fire: Fire) -> Fired:
+    """What one neuron does in its first steps, in fractions, by the naive kernel's own loop."""
+    node = values.network[name]
+    assert isinstance(node.layer, Neuron)
+    layer = one_of(node.layer, index, values.network.shapes[name])
+    current = np.array([[[values.arriving(node, 0, t, n, index)]] for t in range(steps)], object)
+    return fire(general.naive, layer, current, at_rest(layer, 1, 1, np.dtype(object)), steps)
 
 
 def decide_levels(values: ExactValues, name: str, z: Array, levels: Array, error: float) -> None:
     """Corrects, in place, the levels [N, *shape] of the QCFS node of which z lies within the error of an edge."""
     layer = values.network[name].layer
     assert isinstance(layer, QCFS)
-    at = z / layer.threshold * layer.levels + 0.5
+    shape = z.shape[1:]
+    threshold = np.broadcast_to(np.asarray(spread(layer.threshold, shape)), shape)
+    at = z / threshold * layer.levels + 0.5
     edge = np.clip(np.round(at), 1, layer.levels)
-    for n, *index in np.argwhere(np.abs(at - edge) <= error) if error > 0 else ():
-        exact = values.value(values.network[name].inputs[0], 0, int(n), tuple(int(i) for i in index))
-        level = (exact * layer.levels / Fraction(layer.threshold) + Fraction(1, 2)) // 1
+    for n, *place in np.argwhere(np.abs(at - edge) <= error) if error > 0 else ():
+        index = tuple(int(i) for i in place)
+        exact = values.value(values.network[name].inputs[0], 0, int(n), index)
+        level = (exact * layer.levels / Fraction(float(threshold[index])) + Fraction(1, 2)) // 1
         levels[(n, *index)] = max(0, min(layer.levels, int(level)))
 
 
-def _worth(layer: Any, found: int) -> Fraction:
-    """What a spike, or a QCFS level, is worth."""
+def _worth(layer: Any, found: int, index: Index, shape: Shape) -> Fraction:
+    """What so many spikes, or a QCFS level, are worth."""
+
+    def here(value: Any) -> Fraction:
+        chosen = spread(value, shape)
+        return Fraction(float(chosen[index] if isinstance(chosen, np.ndarray) else chosen))
+
     if isinstance(layer, QCFS):
-        return Fraction(layer.threshold) * found / layer.levels
-    return Fraction(layer.amplitude) * found
+        return here(layer.threshold) * found / layer.levels
+    return here(layer.amplitude) * found
 
 
 def _taps(layer: Linear | Conv1d | Conv2d, index: Index, shape: Shape) -> list[tuple[Any, Index]]:

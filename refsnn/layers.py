@@ -3,16 +3,17 @@
 Shapes are channels first and leave out steps and samples: (channels, height, width) or (features,).
 """
 
+from enum import Enum
 from math import prod
 from typing import Annotated, Any, ClassVar, get_args
 
 import numpy as np
-from pydantic import BeforeValidator, Field, WithJsonSchema
+from pydantic import BeforeValidator, WithJsonSchema
 from pydantic.dataclasses import dataclass
 
 from refsnn.arithmetic import finite
 from refsnn.errors import ShapeError
-from refsnn.neurons import CONFIG, Neuron, Positive, Scalar
+from refsnn.neurons import CONFIG, LI, Natural, Neuron, Positive, PositiveValues, Scalar, Stateful, numbers, spread
 from refsnn.specs import Count
 
 Shape = tuple[int, ...]
@@ -34,7 +35,6 @@ def _pair(value: Any) -> Any:
 
 Tensor = Annotated[np.ndarray, BeforeValidator(_tensor), WithJsonSchema({"type": "string"})]
 PairOfCounts = Annotated[tuple[Count, Count], BeforeValidator(_pair)]
-Natural = Annotated[int, Field(ge=0, strict=True)]
 PairOfNaturals = Annotated[tuple[Natural, Natural], BeforeValidator(_pair)]
 
 
@@ -194,12 +194,24 @@ class SumPool2d(_Pool2d):
     """Sum over windows."""
 
 
+class MaxMode(Enum):
+    """What the largest of a window of spike trains is."""
+
+    OR = "or"  # the largest value at each step: a spike where any input of the window spikes
+    LEADER = "leader"  # the spikes of the input that has spiked most so far, this step included; of equals the first
+    COUNT = "count"  # a spike whenever the largest number of spikes so far grows: in all the largest of their counts
+
+
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class MaxPool2d(_Pool2d):
-    """Largest value of each window at each step; on spikes that is OR. The padding takes no part.
+    """Largest value of each window, in the sense of `mode`. The padding takes no part.
 
-    The OR of spike trains does not fire at the largest of their rates, so `convert` refuses it.
+    The OR of spike trains does not fire at the largest of their rates, and neither need the leader's; `count` does, for
+    every input and after every step, so it is the only one that `convert` takes. `leader` (Rueckauer et al., 2017) and
+    `count` remember the spikes so far and take spikes of 0 or 1 only.
     """
+
+    mode: MaxMode = MaxMode.OR
 
     def __post_init__(self) -> None:
         if any(2 * pad > size for pad, size in zip(self.padding, self.kernel, strict=True)):
@@ -311,32 +323,44 @@ class QCFS:
     """threshold * clip(floor(z / threshold * levels + 1/2) / levels, 0, 1): the activation that `convert` makes an IF neuron."""
 
     kind: ClassVar[str] = "activation"
-    threshold: Positive
+    threshold: PositiveValues  # one number, or one per channel
     levels: Count
 
     def output_shape(self, *inputs: Shape) -> Shape:
         (shape,) = inputs
+        spread(self.threshold, shape, "threshold")
         return shape
 
 
 Conv = Conv1d | Conv2d
 WeightLayer = Linear | Conv1d | Conv2d
 Pool = AvgPool2d | SumPool2d | MaxPool2d | GlobalAvgPool2d
-Layer = WeightLayer | Pool | Flatten | Add | Concat | Scale | BatchNorm | QCFS | Neuron
+Layer = WeightLayer | Pool | Flatten | Add | Concat | Scale | BatchNorm | QCFS | Stateful
 LAYERS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Layer)}
 MANY_INPUTS = (Add, Concat)
 
 
 def kind_of(layer: Layer) -> str:
-    """weight, pool, reshape, add, norm, activation or neuron."""
+    """weight, pool, reshape, add, norm, activation, neuron or integrator (a neuron without spikes)."""
+    if isinstance(layer, LI):
+        return "integrator"
     return "neuron" if isinstance(layer, Neuron) else layer.kind
+
+
+def default_of(item: Any) -> Any:
+    """A field's default; pydantic keeps a wrapper of its own around some."""
+    return getattr(item.default, "default", item.default)
 
 
 def output_shape(layer: Layer, inputs: tuple[Shape, ...]) -> Shape:
     """Shape of what the layer gives for inputs of these shapes; a ShapeError when it cannot take them."""
     if not isinstance(layer, MANY_INPUTS) and len(inputs) != 1:
         raise ShapeError(f"{type(layer).__name__} expects one input, got {len(inputs)}")
-    return inputs[0] if isinstance(layer, Neuron) else layer.output_shape(*inputs)
+    if not isinstance(layer, Stateful):
+        return layer.output_shape(*inputs)
+    for name, value in numbers(layer).items():
+        spread(value, inputs[0], name)
+    return inputs[0]
 
 
 def _check_map(shape: Shape) -> None:

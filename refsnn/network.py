@@ -5,30 +5,53 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
+from graphlib import TopologicalSorter
 from math import prod
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from scipy.sparse import csr_array
+from scipy.sparse.csgraph import connected_components
 
 from refsnn.errors import ShapeError, SpecError, did_you_mean
-from refsnn.layers import Layer, Shape, kind_of, output_shape
+from refsnn.layers import Add, Layer, Linear, Shape, default_of, kind_of, output_shape
 
 INPUT = "input"  # the name under which nodes read what the drive gives
 
 
 @dataclass(frozen=True)
 class Node:
-    """A vertex of the network: what it computes, and on which nodes' outputs (`input` is the drive)."""
+    """A vertex of the network: what it computes, and on which nodes' outputs (`input` is the drive).
+
+    delays: for each input, how many steps its values are on the way; until they arrive the node receives zeros. An input
+    with a delay may come from any node, also from a later one or the node itself: that is a recurrent edge.
+    """
 
     name: str
     layer: Layer
     inputs: tuple[str, ...]
+    delays: tuple[int, ...] = ()  # none given: no delay on any
+
+    def __post_init__(self) -> None:
+        delays = self.delays or (0,) * len(self.inputs)
+        if len(delays) != len(self.inputs) or any(
+            isinstance(d, bool) or not isinstance(d, int) or d < 0 for d in delays
+        ):
+            raise SpecError(
+                f"{self.name}: delays {list(self.delays)}, expected a whole number of steps for each of {list(self.inputs)}"
+            )
+        object.__setattr__(self, "delays", tuple(delays))
+
+    @property
+    def edges(self) -> tuple[tuple[str, int], ...]:
+        """(source, delay) of each input."""
+        return tuple(zip(self.inputs, self.delays, strict=True))
 
 
 @dataclass(frozen=True, eq=False)
 class Network:
-    """Nodes in an order in which each one reads earlier ones only; the last one's output is read out."""
+    """Nodes in an order in which each one reads earlier ones only, but for delayed edges; the last one's output is read out."""
 
     name: str
     input_shape: Shape
@@ -38,19 +61,20 @@ class Network:
     def __post_init__(self) -> None:
         if not self.nodes:
             raise SpecError(f"network {self.name!r} has no nodes; give it at least one")
-        shapes = {INPUT: self.input_shape}
+        names = [INPUT]
+        everything = [INPUT, *(node.name for node in self.nodes)]
         for node in self.nodes:
-            if node.name in shapes:
+            if node.name in names:
                 raise SpecError(f"{node.name}: two nodes have this name; names must differ (and 'input' is the drive)")
-            for source in node.inputs:
-                if source not in shapes:
+            for source, delay in node.edges:
+                if source not in (everything if delay else names):
+                    later = "; an edge from a later node needs a delay" if source in everything else ""
                     raise SpecError(
-                        f"{node.name}: reads {source!r}, which is no earlier node{did_you_mean(source, list(shapes))}"
+                        f"{node.name}: reads {source!r}, which is no earlier node"
+                        f"{later or did_you_mean(source, everything if delay else names)}"
                     )
-            try:
-                shapes[node.name] = output_shape(node.layer, tuple(shapes[source] for source in node.inputs))
-            except ShapeError as error:
-                raise ShapeError(f"{node.name}: {error}") from error
+            names.append(node.name)
+        shapes = _shapes(self.input_shape, self.nodes)
         object.__setattr__(self, "shapes", MappingProxyType(shapes))
 
     def __getitem__(self, name: str) -> Node:
@@ -66,6 +90,28 @@ class Network:
         return tuple(node.name for node in self.nodes if kind_of(node.layer) == "neuron")
 
     @property
+    def stateful(self) -> tuple[str, ...]:
+        """Names of the nodes that have a potential: the spiking ones and the integrators."""
+        return tuple(node.name for node in self.nodes if kind_of(node.layer) in ("neuron", "integrator"))
+
+    def sends_spikes(self, name: str, spiking_input: bool) -> bool:
+        """Whether what the node gives was made by spikes: its own, or those that it hands on."""
+        handing, asked = [name], {name}
+        while handing:
+            here = handing.pop()
+            if here == INPUT:
+                if not spiking_input:
+                    return False
+                continue
+            kind = kind_of(self[here].layer)
+            if kind not in ("neuron", "pool", "reshape", "add"):
+                return False
+            more = set() if kind == "neuron" else set(self[here].inputs) - asked
+            handing += more
+            asked |= more
+        return True
+
+    @property
     def is_spiking(self) -> bool:
         return bool(self.neurons)
 
@@ -78,20 +124,85 @@ class Network:
         return tuple(node for node in self.nodes if name in node.inputs)
 
     @property
+    def is_recurrent(self) -> bool:
+        return any(len(group) > 1 or group[0].name in group[0].inputs for group in self.groups)
+
+    @property
+    def groups(self) -> tuple[tuple[Node, ...], ...]:
+        """The nodes in an order of work: one at a time, but for those that a cycle ties together."""
+        place = {node.name: i for i, node in enumerate(self.nodes)}
+        reads = [(place[source], i) for i, node in enumerate(self.nodes) for source in node.inputs if source != INPUT]
+        ends = tuple(zip(*reads, strict=True)) or ((), ())
+        graph = csr_array((np.ones(len(reads)), ends), shape=(len(place), len(place)))
+        _, tied = connected_components(graph, directed=True, connection="strong")
+        before: dict[int, set[int]] = {int(group): set() for group in tied}
+        for source, reader in reads:
+            if tied[source] != tied[reader]:
+                before[int(tied[reader])].add(int(tied[source]))
+        members = {
+            group: tuple(node for node, g in zip(self.nodes, tied, strict=True) if g == group) for group in before
+        }
+        return tuple(members[group] for group in TopologicalSorter(before).static_order())
+
+    @property
+    def depth(self) -> int:
+        """Spiking nodes on the longest way through the network, delayed edges back to earlier nodes left out."""
+        depth = {INPUT: 0}
+        for node in self.nodes:
+            before = max((depth[source] for source in node.inputs if source in depth), default=0)
+            depth[node.name] = before + (kind_of(node.layer) == "neuron")
+        return max(depth.values())
+
+    @property
     def digest(self) -> str:
         """sha256 of what the network computes: shapes, layers, parameters and tensors, not of any file or the name."""
         text = json.dumps(
             [
                 list(self.input_shape),
-                [[n.name, list(n.inputs), type(n.layer).__name__, _content(n.layer)] for n in self.nodes],
+                [
+                    [n.name, [[s, d] if d else s for s, d in n.edges], type(n.layer).__name__, _content(n.layer)]
+                    for n in self.nodes
+                ],
             ],
             sort_keys=True,
         )
         return hashlib.sha256(text.encode()).hexdigest()
 
 
+def _shapes(input_shape: Shape, nodes: tuple[Node, ...]) -> dict[str, Shape]:
+    """Output shape of every node; on a cycle the shape that a Linear, an Add or a neuron has from what is known already."""
+    known = {INPUT: input_shape}
+    for final in (False,) * len(nodes) + (True,):
+        before = dict(known)
+        for node in nodes:
+            inputs = [known[source] for source in node.inputs if source in known]
+            if len(inputs) == len(node.inputs):
+                try:
+                    known[node.name] = output_shape(node.layer, tuple(inputs))
+                except ShapeError as error:
+                    raise ShapeError(f"{node.name}: {error}") from error
+            elif isinstance(node.layer, Linear):
+                known[node.name] = (len(node.layer.weight),)
+            elif isinstance(node.layer, Add) and inputs:
+                known[node.name] = inputs[0]
+            elif final:
+                raise ShapeError(
+                    f"{node.name}: its shape depends on itself through {', '.join(set(node.inputs) - set(known))}; "
+                    "a cycle needs a Linear, or an Add with an input from outside"
+                )
+        if before == known and not final and all(node.name in known for node in nodes):
+            break
+    return known
+
+
 def _content(layer: Layer) -> dict[str, Any]:
-    return {item.name: _canonical(getattr(layer, item.name)) for item in fields(layer)}
+    """Fields at their defaults are left out: a field that is added later changes no network's digest."""
+    values = {item.name: (getattr(layer, item.name), default_of(item)) for item in fields(layer)}
+    return {
+        name: _canonical(value)
+        for name, (value, default) in values.items()
+        if isinstance(value, np.ndarray) or isinstance(default, np.ndarray) or value != default
+    }
 
 
 def _canonical(value: Any) -> Any:

@@ -15,7 +15,7 @@ from refsnn.kernels.elementwise import qcfs_level, qcfs_value
 from refsnn.layers import QCFS, kind_of
 from refsnn.network import INPUT, Network
 from refsnn.rounding import level_error, spans
-from refsnn.simulator import layer_output
+from refsnn.running import layer_output
 from refsnn.trace import Activity
 
 Array = np.ndarray[Any, Any]
@@ -45,9 +45,10 @@ def forward(network: Network, x: Array, *, arithmetic: Arithmetic = Float32(), b
     exactly = ExactValues(network, decided)
     preactivations, levels, activities = {}, {}, []
     for node in network.nodes:
-        if kind_of(node.layer) == "neuron":
+        if kind_of(node.layer) in ("neuron", "integrator") or any(node.delays):
+            found = f"an edge with a delay of {max(node.delays)}" if any(node.delays) else type(node.layer).__name__
             raise UnsupportedLayerError(
-                f"{node.name}: {type(node.layer).__name__} spikes; simulate the network instead"
+                f"{node.name}: {found} needs steps, a source network has none; simulate the network instead"
             )
         sources = tuple(signals[name] for name in node.inputs)
         signals[node.name] = layer_output(node.layer, sources, backend)
@@ -59,7 +60,7 @@ def forward(network: Network, x: Array, *, arithmetic: Arithmetic = Float32(), b
                 signals[node.name] = Signal(qcfs_value(node.layer, level)[None], None)
             preactivations[node.name], levels[node.name] = z, level.astype(np.int64)
             decided[node.name] = levels[node.name][None]
-        activities.append(node_activity(network, node, sources, signals[node.name], steps=1))
+        activities.append(node_activity(network, node, sources, signals[node.name], updates=np.ones(1, np.int64)))
     output = signals[network.nodes[-1].name].values[0].reshape(drive.n_samples, -1)
     return Forward(
         output=finite(f"{network.nodes[-1].name}: output in {type(arithmetic).__name__}", output),

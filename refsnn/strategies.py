@@ -12,7 +12,7 @@ Every number drawn is dyadic, k / 2^s with few bits, so that float sums of this 
 then is a mistake, not rounding. Ties (a potential exactly at the threshold) are frequent for the same reason.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
 
@@ -32,6 +32,7 @@ from refsnn.layers import (
     GlobalAvgPool2d,
     Layer,
     Linear,
+    MaxMode,
     MaxPool2d,
     Pool,
     Scale,
@@ -39,7 +40,7 @@ from refsnn.layers import (
     SumPool2d,
 )
 from refsnn.network import INPUT, Network, Node
-from refsnn.neurons import IF, LIF, Firing, Neuron, Reset
+from refsnn.neurons import IF, LI, LIF, CubaLIF, Firing, Leak, Neuron, Reset, ResetTime
 
 Array = np.ndarray[Any, Any]
 
@@ -58,25 +59,72 @@ def tensors(shape: Shape, low: int = -2, high: int = 2) -> st.SearchStrategy[Arr
 
 @st.composite
 def neurons(draw: st.DrawFn, *, kinds: tuple[type, ...] = (IF, LIF)) -> Neuron:
-    """IF and LIF with every comparator and reset."""
+    """IF and LIF with every comparator and reset, one spike a step."""
     kind = draw(st.sampled_from(kinds))
     threshold = draw(st.sampled_from([0.5, 1.0, 2.0, 1.25]))
-    common: dict[str, Any] = {
-        "v_threshold": threshold,
-        "v_init": draw(st.sampled_from([0.0, threshold / 2, -1.0])),
-        "reset": draw(st.sampled_from(Reset)),
-        "v_reset": draw(st.sampled_from([0.0, -0.5, 0.25])),
-        "firing": draw(st.sampled_from(Firing)),
-        "amplitude": draw(st.sampled_from([1.0, threshold, 0.5])),
-    }
-    if kind is IF:
-        return IF(**common)
-    return LIF(
-        **common,
-        decay=draw(st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0])),
-        gain=draw(st.sampled_from([1.0, 0.5])),
-        v_leak=draw(st.sampled_from([0.0, 0.5, -0.25])),
+    return kind(
+        v_threshold=threshold,
+        v_init=draw(st.sampled_from([0.0, threshold / 2, -1.0])),
+        reset=draw(st.sampled_from(Reset)),
+        v_reset=draw(st.sampled_from([0.0, -0.5, 0.25])),
+        firing=draw(st.sampled_from(Firing)),
+        amplitude=draw(st.sampled_from([1.0, threshold, 0.5])),
+        **(draw(_leaks()) if issubclass(kind, LIF) else {}),
     )
+
+
+@st.composite
+def any_neurons(draw: st.DrawFn, shape: Shape) -> Neuron:
+    """Every kind of neuron with every choice there is, some parameters one number per channel or per neuron."""
+    kind = draw(st.sampled_from([IF, LIF, CubaLIF]))
+
+    def values(choices: list[float]) -> Any:
+        lengths = draw(st.sampled_from([None, None, None, shape[:1], shape]))
+        if lengths is None or prod(lengths) == 1:
+            return draw(st.sampled_from(choices))
+        count = prod(lengths)
+        picked = draw(st.lists(st.sampled_from(choices), min_size=count, max_size=count))
+        return np.array(picked).reshape(lengths)
+
+    return kind(
+        v_threshold=values([0.5, 1.0, 2.0, 1.25]),
+        v_init=values([0.0, 0.5, -1.0]),
+        reset=draw(st.sampled_from(Reset)),
+        v_reset=values([0.0, -0.5, 0.25]),
+        reset_time=draw(st.sampled_from(ResetTime)),
+        firing=draw(st.sampled_from(Firing)),
+        amplitude=values([1.0, 2.0, 0.5]),
+        max_spikes=draw(st.sampled_from([1, 1, 2, None])),
+        v_negative=draw(st.none() | st.sampled_from([-1.0, 0.0, -0.25])),
+        negative_firing=draw(st.sampled_from(Firing)),
+        negative_after_positive=draw(st.booleans()),
+        refractory=draw(st.sampled_from([0, 0, 1, 2])),
+        v_min=draw(st.none() | st.sampled_from([-1.0, 0.0])),
+        v_max=draw(st.none() | st.sampled_from([1.0, 2.0])),
+        **(draw(_leaks()) if kind is not IF else {}),
+        **(draw(_synapses()) if kind is CubaLIF else {}),
+    )
+
+
+def _leaks() -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {
+            "decay": st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]),
+            "gain": st.sampled_from([1.0, 0.5]),
+            "v_leak": st.sampled_from([0.0, 0.5, -0.25]),
+            "leak": st.sampled_from(Leak),
+        }
+    )
+
+
+def _synapses() -> st.SearchStrategy[dict[str, Any]]:
+    return st.fixed_dictionaries(
+        {"current_decay": st.sampled_from([0.0, 0.5, 0.75]), "current_gain": st.sampled_from([1.0, -0.5])}
+    )
+
+
+def integrators() -> st.SearchStrategy[LI]:
+    return st.builds(lambda leaks, v_init: LI(v_init=v_init, **leaks), _leaks(), st.sampled_from([0.0, 0.5]))
 
 
 @st.composite
@@ -229,6 +277,52 @@ def batch_norms(draw: st.DrawFn, channels: int) -> BatchNorm:
         mean=draw(tensors((channels,))),
         var=draw(tensors((channels,), 0, 2)),
     )
+
+
+@st.composite
+def recurrent_networks(draw: st.DrawFn) -> Network:
+    """Fully connected networks of every kind of neuron with edges back, across and with delays; sometimes an LI readout."""
+    size, width = draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    nodes = [Node("in", draw(linears(size, width)), (INPUT,), (draw(st.integers(0, 2)),))]
+    back = draw(st.sampled_from(["cell", "next"]))
+    nodes.append(Node("back", draw(linears(width, width)), (back,), (draw(st.integers(1, 3)),)))
+    nodes.append(Node("sum", Add(), ("in", "back"), (0, draw(st.integers(0, 1)))))
+    nodes.append(Node("cell", draw(any_neurons((width,))), ("sum",)))
+    nodes.append(Node("on", draw(linears(width, width)), ("cell",), (draw(st.integers(0, 2)),)))
+    nodes.append(Node("next", draw(any_neurons((width,))), ("on",)))
+    nodes.append(Node("out", draw(linears(width)), ("next",)))
+    if draw(st.booleans()):
+        nodes.append(Node("li", draw(integrators()), ("out",)))
+    return Network("recurrent", (size,), tuple(nodes))
+
+
+@st.composite
+def any_cases(draw: st.DrawFn, *, max_steps: int = 6) -> tuple[Network, Array, int]:
+    """Networks of every kind of neuron: one block of convolution, neurons, pool, with delays; or a recurrent one."""
+    if draw(st.booleans()):
+        network = draw(recurrent_networks())
+    else:
+        builder = _Builder([], (draw(st.sampled_from([1, 2])), draw(st.integers(2, 4)), draw(st.integers(2, 4))))
+        first = builder.shape
+        conv = draw(convolutions(builder.shape))
+        builder.add(conv, conv.output_shape(builder.shape))
+        builder.add(draw(any_neurons(builder.shape) | neurons()), builder.shape)
+        if draw(st.booleans()):
+            pool = draw(pools(builder.shape))
+            if isinstance(pool, MaxPool2d) and _sends_ones(builder.nodes[-1].layer):
+                pool = replace(pool, mode=draw(st.sampled_from(MaxMode)))
+            builder.add(pool, pool.output_shape(builder.shape))
+        builder.add(Flatten(), (prod(builder.shape),))
+        linear = draw(linears(prod(builder.shape)))
+        builder.add(linear, linear.output_shape(builder.shape))
+        builder.add(draw(any_neurons(builder.shape)), builder.shape)
+        builder.add(draw(linears(prod(builder.shape))), builder.shape)
+        network = Network("drawn", first, tuple(builder.nodes))
+    return network, draw(inputs(network)), draw(st.integers(1, max_steps))
+
+
+def _sends_ones(layer: Layer) -> bool:
+    return isinstance(layer, Neuron) and layer.max_spikes == 1 and layer.v_negative is None
 
 
 def inputs(network: Network, *, max_samples: int = 3) -> st.SearchStrategy[Array]:

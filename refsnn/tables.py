@@ -4,13 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
+import numpy as np
+
 from hwmodel.chip import ChipSpec, Figure
 from hwmodel.report import CostReport
 from hwmodel.tradeoff import PolicyScore, pareto
 from hwmodel.units import readable
 from refsnn.layers import QCFS, Conv2d, Layer, WeightLayer, kind_of
 from refsnn.network import Network
-from refsnn.neurons import IF, LIF
+from refsnn.neurons import IF, LI, LIF, Value
 from refsnn.policies import Oracle
 from refsnn.trace import Trace
 from refsnn.verification import Comparison, Verdict
@@ -58,13 +60,23 @@ def summary_table(network: Network) -> Table:
     )
 
 
+def _range(value: Value) -> str:
+    """One number, or from where to where an array's numbers go."""
+    if not isinstance(value, np.ndarray):
+        return f"{value:.4g}"
+    return f"{value.min():.4g}..{value.max():.4g}"
+
+
 def _parameters(layer: Layer) -> str:
     match layer:
         case IF() | LIF():
-            leak = f"decay {layer.decay:g}, " if isinstance(layer, LIF) else ""
-            return f"{leak}fires at v {layer.firing.value} {layer.v_threshold:.4g} from {layer.v_init:.4g}, {layer.reset.value}"
+            leak = f"decay {_range(layer.decay)}, " if isinstance(layer, LIF) else ""
+            fires = f"{layer.firing.value} {_range(layer.v_threshold)} from {_range(layer.v_init)}"
+            return f"{leak}fires at v {fires}, {layer.reset.value}"
+        case LI():
+            return f"decay {_range(layer.decay)}"
         case QCFS():
-            return f"threshold {layer.threshold:.4g}, {layer.levels} levels"
+            return f"threshold {_range(layer.threshold)}, {layer.levels} levels"
         case Conv2d():
             (_, _, height, width), stride, padding = layer.weight.shape, layer.stride, layer.padding
             groups = f", groups {layer.groups}" if layer.groups > 1 else ""

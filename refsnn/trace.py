@@ -117,9 +117,10 @@ class Trace:
     arithmetic: str
     schedule: str
     steps: int
+    total_steps: int  # steps in which each neuron is at work: T, or more where exactness has its price in steps
     latency_steps: int  # until the readout of the last step is there, layers working in a pipeline
     readout: Array  # float[T, N, K]: the last node's output, summed over steps 1..t
-    counts: Mapping[str, IntArray]  # spiking node -> spikes of each neuron [N, *shape]
+    counts: Mapping[str, IntArray]  # spiking node -> spikes of each neuron [N, *shape]; spikes of -1 count -1
     residual: Mapping[str, Array]  # spiking node -> potential after the last step [N, *shape]
     activity: Activity
     spikes: Mapping[str, Array] = field(default_factory=dict)  # recorded ones: bool[T, N, *shape]

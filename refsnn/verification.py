@@ -14,9 +14,10 @@ from refsnn.exact import ExactValues, exact_neuron
 from refsnn.findings import Finding
 from refsnn.layers import QCFS
 from refsnn.network import INPUT, Network
-from refsnn.neurons import IF, Reset
+from refsnn.neurons import IF, Reset, one_of, spread
 from refsnn.properties import charge, distance_to_tie, ideal_count
 from refsnn.rounding import charge_error, level_error, spans
+from refsnn.schedules import schedule_of
 from refsnn.simulator import Progress, simulate, unwatched
 from refsnn.source import Forward, forward
 from refsnn.trace import Record, Trace
@@ -120,7 +121,7 @@ def verify(
         network=snn.name,
         steps=steps,
         schedule=schedule,
-        arithmetic=type(arithmetic).__name__,
+        arithmetic=arithmetic.name,
         latency_steps=parts[0].latency_steps,
         samples=len(x),
         same_decision=sum(part.same_decision for part in parts),
@@ -181,19 +182,20 @@ class _Comparison:
         """The quantiser's counts [N, *shape] on what the layer received; where rounding leaves them open (not in Exact)."""
         node, neuron = self.snn[name], self.pairs[name][1]
         n, v = trace.counts[name], trace.residual[name].astype(np.float64)
-        ideal = ideal_count(n, v, neuron.v_threshold, self.steps)
+        theta = spread(neuron.v_threshold, n.shape[1:])
+        ideal = ideal_count(n, v, theta, self.steps)
         span = spans(self.snn, x, self.arithmetic.dtype)[node.inputs[0]]
         error = charge_error(neuron, span, self.steps, self.arithmetic.dtype)
-        q = charge(n, v, neuron.v_threshold)
-        open_ = (distance_to_tie(q, neuron.v_threshold, self.steps) <= error) & (error > 0)
+        open_ = (distance_to_tie(charge(n, v, theta), theta, self.steps) <= error) & (error > 0)
         if not isinstance(self.arithmetic, Exact):
             return ideal, open_
         values = ExactValues(self.snn, {INPUT: x[None].astype(np.float64), **trace.spikes})
         for sample, *index in np.argwhere(open_):
             where = tuple(int(i) for i in index)
-            delayed = self.schedule == "integrate_then_fire"
-            _, potentials = exact_neuron(values, name, int(sample), where, self.steps, delayed=delayed)
-            exact = int(n[(sample, *where)] + potentials[-1] // Fraction(neuron.v_threshold))
+            fire = schedule_of(self.schedule).fire
+            v_exact = exact_neuron(values, name, int(sample), where, self.steps, fire).v[-1, 0, 0]
+            theta_here = one_of(neuron, where, n.shape[1:]).v_threshold
+            exact = int(n[(sample, *where)] + v_exact // Fraction(theta_here))
             ideal[(sample, *where)] = max(0, min(self.steps, exact))
         return ideal, np.zeros_like(open_)
 
@@ -204,7 +206,7 @@ class _Comparison:
             return np.zeros(z.shape, np.bool_)
         span = spans(self.source, x, self.arithmetic.dtype)[self.source[name].inputs[0]]
         error = level_error(activation, span, self.arithmetic.dtype)
-        at = z / activation.threshold * activation.levels + 0.5
+        at = z / spread(activation.threshold, z.shape[1:]) * activation.levels + 0.5
         return distance_to_tie(at, 1.0, activation.levels) <= error
 
 
@@ -226,7 +228,7 @@ def _pairs(source: Network, snn: Network) -> dict[str, tuple[QCFS, IF]]:
             raise UnsupportedLayerError(
                 f"{name}: counts of {type(neuron).__name__} neurons that lose charge have no source level"
             )
-        if neuron.v_threshold != activation.threshold:
+        if not np.array_equal(neuron.v_threshold, activation.threshold):
             raise SpecError(
                 f"{name}: v_threshold is {neuron.v_threshold}, but the source's threshold is {activation.threshold}"
             )
@@ -285,7 +287,7 @@ def _first(
     expected: Array,
     n: Array,
     v: Array,
-    theta: float,
+    thresholds: Any,
     first_sample: int,
 ) -> list[Finding]:
     """The first difference by sample and neuron, with the cause that n and v show."""
@@ -293,6 +295,7 @@ def _first(
         return []
     where = tuple(int(i) for i in np.argwhere(difference)[0])
     potential = float(v[where])
+    theta = float(np.broadcast_to(np.asarray(spread(thresholds, v.shape[1:])), v.shape[1:])[where[1:]])
     if potential >= theta and n[where] < steps:
         cause = f"current came too late: v = {potential:.6g} is left at or above the threshold {theta:.6g}"
     elif potential < 0 and n[where] > 0:

@@ -101,46 +101,142 @@ def _add(values):
     return sum(values, Fraction(0))
 
 
-class Cell:
-    """One neuron and its potential."""
+def _number(value, index, shape):
+    """A parameter's number for the neuron at this flat index of a node of this shape."""
+    if not hasattr(value, "shape") or value.shape == ():
+        return Fraction(float(value))
+    if value.shape == tuple(shape):
+        return Fraction(float(_flat(_numbers(value))[index]))
+    per_channel = 1
+    for size in shape[1:]:
+        per_channel *= size
+    return Fraction(float(value[index // per_channel]))
 
-    def __init__(self, layer):
+
+class Cell:
+    """One neuron: what it remembers, and what it does in a step."""
+
+    def __init__(self, layer, index=0, shape=(1,)):
         self.layer = layer
-        self.v = Fraction(layer.v_init)
+        self.kind = type(layer).__name__
+        self.number = lambda name: _number(getattr(layer, name), index, shape)
+        self.v = self.number("v_init")
+        self.current = Fraction(0)
+        self.last = 0  # spikes in the step before
+        self.rest = 0  # steps it stays refractory
+        self.sum = 0  # of its spikes
+
+    def reset(self, v, spikes):
+        if spikes == 0 or self.layer.reset.value == "none":
+            return v
+        return (
+            v - spikes * self.number("v_threshold") if self.layer.reset.value == "subtract" else self.number("v_reset")
+        )
+
+    def charged(self, v, x):
+        if self.kind == "IF":
+            return v + x
+        if self.kind == "CubaLIF":
+            x = self.current = self.number("current_decay") * self.current + self.number("current_gain") * x
+        leak = self.number("v_leak")
+        return leak + self.number("decay") * (v - leak) + self.number("gain") * x
+
+    def spikes(self, v):
+        layer, theta = self.layer, self.number("v_threshold")
+        if layer.v_negative is not None and (self.sum > 0 or not layer.negative_after_positive):
+            lower = Fraction(layer.v_negative)
+            if v < lower or (v == lower and layer.negative_firing.value == ">="):
+                return -1
+        count = 0
+        while (layer.max_spikes is None or count < layer.max_spikes) and (
+            v > (count + 1) * theta or (v == (count + 1) * theta and layer.firing.value == ">=")
+        ):
+            count += 1
+        return count
 
     def step(self, current):
-        layer = self.layer
-        if type(layer).__name__ == "LIF":
-            leak = Fraction(layer.v_leak)
-            self.v = leak + Fraction(layer.decay) * (self.v - leak) + Fraction(layer.gain) * current
-        else:
-            self.v = self.v + current
-        theta = Fraction(layer.v_threshold)
-        fires = self.v > theta or (layer.firing.value == ">=" and self.v == theta)
-        if fires and layer.reset.value == "subtract":
-            self.v = self.v - theta
-        elif fires and layer.reset.value == "to_value":
-            self.v = Fraction(layer.v_reset)
-        return fires
+        """How many spikes it sends."""
+        if self.kind == "LI":
+            self.v = self.charged(self.v, current)
+            return 0
+        layer, v, resting = self.layer, self.v, self.rest > 0
+        if layer.reset_time.value == "before_charge":
+            v = self.reset(v, self.last)
+        v = self.charged(v, Fraction(0) if resting else current)
+        if layer.reset_time.value == "after_charge":
+            v = self.reset(v, self.last)
+        count = 0 if resting else self.spikes(v)
+        if layer.reset_time.value == "same_step":
+            v = self.reset(v, count)
+        if layer.v_min is not None:
+            v = max(v, Fraction(layer.v_min))
+        if layer.v_max is not None:
+            v = min(v, Fraction(layer.v_max))
+        self.v, self.last, self.sum = v, count, self.sum + count
+        self.rest = layer.refractory if count else max(self.rest - 1, 0)
+        return count
+
+
+class FollowingPool:
+    """A MaxPool2d that follows spike counts."""
+
+    def __init__(self):
+        self.counts = None
+
+    def step(self, layer, x):
+        height, width = len(x[0]), len(x[0][0])
+        before = self.counts or [[[0] * width for _ in range(height)] for _ in x]
+        self.counts = [
+            [[b + (value != 0) for b, value in zip(*rows, strict=True)] for rows in zip(plane_b, plane_x, strict=True)]
+            for plane_b, plane_x in zip(before, x, strict=True)
+        ]
+        (ky, kx), (py, px) = layer.kernel, layer.padding
+        sy, sx = layer.kernel if layer.stride is None else layer.stride
+        rows, columns = (height + 2 * py - ky) // sy + 1, (width + 2 * px - kx) // sx + 1
+
+        def window(c, r, z):
+            places = [(r * sy + a - py, z * sx + b - px) for a in range(ky) for b in range(kx)]
+            places = [(y, w) for y, w in places if 0 <= y < height and 0 <= w < width]
+            largest = max(self.counts[c][y][w] for y, w in places)
+            leaders = [(y, w) for y, w in places if self.counts[c][y][w] == largest]
+            if layer.mode.value == "leader":
+                return x[c][leaders[0][0]][leaders[0][1]]
+            if largest == max(before[c][y][w] for y, w in places):
+                return Fraction(0)
+            return next(x[c][y][w] for y, w in leaders if x[c][y][w] != 0)
+
+        return [[[window(c, r, z) for z in range(columns)] for r in range(rows)] for c in range(len(x))]
 
 
 def interpret(network, sample, steps):
     """(spikes, v, readout) of one sample: spikes[node][t] and v[node][t] flat lists, readout[t] a list of Fractions."""
-    cells, spikes, potentials, readout = {}, {}, {}, []
+    cells, pools, spikes, potentials, readout, sent = {}, {}, {}, {}, [], []
     x = _exact(_numbers(sample))
-    for _ in range(steps):
+    for t in range(steps):
         values = {"input": x}
+        sent.append(values)
+
+        def arriving(name, delay, now=t):
+            if delay == 0:
+                return sent[now][name]
+            if now - delay >= 0:
+                return sent[now - delay][name]
+            return _zeros(network.shapes[name])
+
         for node in network.nodes:
-            sources = [values[name] for name in node.inputs]
+            sources = [arriving(name, delay) for name, delay in zip(node.inputs, node.delays, strict=True)]
             kind = type(node.layer).__name__
-            if kind in ("IF", "LIF"):
-                currents = _flat(sources[0])
-                here = cells.setdefault(node.name, [Cell(node.layer) for _ in currents])
+            if kind in ("IF", "LIF", "CubaLIF", "LI"):
+                currents, shape = _flat(sources[0]), network.shapes[node.name]
+                here = cells.setdefault(node.name, [Cell(node.layer, i, shape) for i in range(len(currents))])
                 fired = [cell.step(current) for cell, current in zip(here, currents, strict=True)]
-                spikes.setdefault(node.name, []).append(fired)
                 potentials.setdefault(node.name, []).append([cell.v for cell in here])
-                amplitude = Fraction(node.layer.amplitude)
-                values[node.name] = _shaped([amplitude if f else Fraction(0) for f in fired], sources[0])
+                if kind == "LI":
+                    values[node.name] = _shaped([cell.v for cell in here], sources[0])
+                    continue
+                spikes.setdefault(node.name, []).append(fired)
+                worth = [f * cell.number("amplitude") for f, cell in zip(fired, here, strict=True)]
+                values[node.name] = _shaped(worth, sources[0])
             elif kind == "Linear":
                 values[node.name] = _linear(node.layer, sources[0])
             elif kind == "Conv2d":
@@ -153,6 +249,8 @@ def interpret(network, sample, steps):
                 values[node.name] = [plane for source in sources for plane in source]
             elif kind == "Scale":
                 values[node.name] = _scaled(sources[0], Fraction(node.layer.factor))
+            elif kind == "MaxPool2d" and node.layer.mode.value != "or":
+                values[node.name] = pools.setdefault(node.name, FollowingPool()).step(node.layer, sources[0])
             elif kind.endswith("Pool2d"):
                 values[node.name] = _pool(node.layer, sources[0])
             elif kind == "Flatten":
@@ -165,6 +263,10 @@ def interpret(network, sample, steps):
         before = readout[-1] if readout else [Fraction(0)] * len(output)
         readout.append([a + b for a, b in zip(before, output, strict=True)])
     return spikes, potentials, readout
+
+
+def _zeros(shape):
+    return [_zeros(shape[1:]) for _ in range(shape[0])] if shape else Fraction(0)
 
 
 def _shaped(flat, like):

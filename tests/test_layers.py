@@ -121,8 +121,11 @@ def test_add_refuses_unequal_shapes():
          "bias has shape [3], expected one number per channel: [2]"),
         (BatchNorm, {"weight": np.ones(2), "bias": np.ones(2), "mean": np.ones(2), "var": np.array([1.0, -1.0])},
          "var has a negative value at index 1"),
-        (IF, {"v_threshold": np.ones(2)}, "expected one number, got a tensor of shape [2]"),
-        (LIF, {"v_threshold": 1.0, "decay": 1.5}, "Input should be less than or equal to 1"),
+        (IF, {"v_threshold": np.array([1.0, -1.0])}, "expected a number greater than 0, got -1"),
+        (IF, {"v_threshold": 1.0, "v_negative": 1.0}, "v_negative is not below v_threshold"),
+        (IF, {"v_threshold": 1.0, "v_min": 1.0, "v_max": 0.0}, "v_min is above v_max"),
+        (IF, {"v_threshold": 1.0, "max_spikes": 0}, "Input should be greater than or equal to 1"),
+        (LIF, {"v_threshold": 1.0, "decay": 1.5}, "expected a number from 0 to 1, got 1.5"),
     ],
 )  # fmt: skip
 def test_parameters_that_make_no_layer(kind, fields, message):

@@ -5,7 +5,7 @@ import pytest
 from same import assert_same_trace
 
 import refsnn
-from refsnn import Float32, Frames, Network, Node, Record, simulate, simulator
+from refsnn import Float32, Frames, Network, Node, Record, running, simulate, simulator
 from refsnn.errors import FormatError, NothingCompared, ShapeError, SpecError, UnsupportedLayerError
 from refsnn.layers import Linear
 from refsnn.neurons import IF, LIF, Reset
@@ -78,7 +78,7 @@ def test_an_error_in_a_thread_is_the_callers(snn, test_data, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("in a thread")
 
-    monkeypatch.setattr(simulator, "layer_output", broken)
+    monkeypatch.setattr(running, "layer_output", broken)
     with pytest.raises(RuntimeError, match="in a thread"):
         simulate(snn, test_data.x, steps=2, threads=2)
 
@@ -100,7 +100,8 @@ def test_the_default_arithmetic_is_float32(trace):
         ({"schedule": "lockstp"}, SpecError, "schedule: 'lockstp' is none; did you mean 'lockstep'?"),
         ({"backend": "fas"}, SpecError, "backend: 'fas' is none; did you mean 'fast'?"),
         ({"record": Record(spikes=("if2",))}, SpecError, "network 'net' has no node 'if2'; did you mean 'if1'?"),
-        ({"record": Record(v=("fc",))}, SpecError, "record: 'fc' does not spike; spiking nodes: if1"),
+        ({"record": Record(v=("fc",))}, SpecError, "record: 'fc' has no potential; nodes with one: if1"),
+        ({"record": Record(spikes=("fc",))}, SpecError, "record: 'fc' does not spike; spiking nodes: if1"),
         ({"x": np.ones((1, 3))}, ShapeError, "input x: samples have shape [3], the network takes [2]"),
         ({"x": np.ones(2)}, ShapeError, "input x: samples have shape [], the network takes [2]"),
         ({"x": np.array([["a", "b"]])}, ShapeError, "input x: expected numbers, got <U1"),
@@ -158,7 +159,9 @@ def test_integrate_then_fire_refuses_neurons_that_lose_charge(specs, test_data):
 
 
 def test_forward_refuses_spiking_networks(snn, test_data):
-    with pytest.raises(UnsupportedLayerError, match="act1: IF spikes; simulate the network instead"):
+    with pytest.raises(
+        UnsupportedLayerError, match="act1: IF needs steps, a source network has none; simulate the network instead"
+    ):
         refsnn.forward(snn, test_data.x)
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from refsnn.errors import UnsupportedLayerError
 from refsnn.layers import BatchNorm, WeightLayer
-from refsnn.network import Network, Node
+from refsnn.network import Network
 
 
 def fold_batch_norm(network: Network) -> Network:
@@ -30,9 +30,7 @@ def fold_batch_norm(network: Network) -> Network:
         nodes[source.name] = replace(source, layer=_folded(source.layer, node.layer))
         renamed[node.name] = source.name
         del nodes[node.name]
-    kept = (
-        Node(node.name, node.layer, tuple(renamed.get(name, name) for name in node.inputs)) for node in nodes.values()
-    )
+    kept = (replace(node, inputs=tuple(renamed.get(name, name) for name in node.inputs)) for node in nodes.values())
     return Network(network.name, network.input_shape, tuple(kept))
 
 

@@ -1,9 +1,11 @@
 """QCFS activations replaced by IF neurons."""
 
+from dataclasses import replace
+
 from refsnn.conversion.folding import fold_batch_norm
 from refsnn.errors import UnsupportedLayerError
-from refsnn.layers import QCFS, MaxPool2d
-from refsnn.network import Network, Node
+from refsnn.layers import QCFS, MaxMode, MaxPool2d
+from refsnn.network import Network
 from refsnn.neurons import IF, Firing, Reset
 
 
@@ -20,14 +22,12 @@ def convert(network: Network) -> Network:
             f"{network.neurons[0]}: network {network.name!r} spikes already; nothing to convert"
         )
     for node in network.nodes:
-        if isinstance(node.layer, MaxPool2d):
+        if isinstance(node.layer, MaxPool2d) and node.layer.mode is not MaxMode.COUNT:
             raise UnsupportedLayerError(
                 f"{node.name}: MaxPool2d: spikes that are ORed do not fire at the largest rate; train the network with AvgPool2d"
             )
     folded = fold_batch_norm(network)
-    nodes = tuple(
-        Node(n.name, if_neuron(n.layer) if isinstance(n.layer, QCFS) else n.layer, n.inputs) for n in folded.nodes
-    )
+    nodes = tuple(replace(n, layer=if_neuron(n.layer)) if isinstance(n.layer, QCFS) else n for n in folded.nodes)
     spiking = Network(network.name, network.input_shape, nodes)
     if not spiking.is_spiking:
         raise UnsupportedLayerError(f"network {network.name!r} has no QCFS activation to replace; train it with one")

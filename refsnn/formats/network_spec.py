@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 import yaml
 from pydantic import Field, TypeAdapter
+from pydantic.dataclasses import dataclass
 from safetensors.numpy import save
 
 from refsnn import specs
@@ -16,8 +17,9 @@ from refsnn.arithmetic import finite
 from refsnn.errors import FormatError, RefSNNError, SpecError, did_you_mean
 from refsnn.files import write_together
 from refsnn.formats.tensors import Tensors, read_tensors
-from refsnn.layers import LAYERS
+from refsnn.layers import LAYERS, default_of
 from refsnn.network import INPUT, Network, Node
+from refsnn.neurons import CONFIG
 
 InputShape = Annotated[list[specs.Count], Field(min_length=1)]
 KEYS = ["name", "input", "weights", "nodes"]
@@ -90,12 +92,37 @@ def _node(document: specs.Document, index: int, entry: Any, tensors: Tensors, we
         for key, value in entry.items()
         if key not in ("name", "layer", "inputs")
     }
-    inputs: list[str] = specs.build(list[str], document, entry.get("inputs", [before]), (*where, "inputs"))
+    inputs, delays = _inputs(document, (*where, "inputs"), entry.get("inputs", [before]))
     try:
         layer: Any = specs.build(kind, document, parameters, where)
     except FormatError as error:
         raise FormatError(f"{document.path}: {entry['name']}: {error}") from error
-    return Node(entry["name"], layer, tuple(inputs))
+    return Node(entry["name"], layer, inputs, delays)
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class DelayedInput:
+    """An edge on which values are some steps on the way: {from: lif1, delay: 1}."""
+
+    source: Annotated[str, Field(alias="from")]
+    delay: specs.Count
+
+
+def _inputs(document: specs.Document, where: specs.Path_, given: Any) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Names of the inputs and their delays."""
+    if not isinstance(given, list) or not given:
+        raise document.error(where, f"expected a list of nodes such as [fc1, {{from: lif1, delay: 1}}], got {given!r}")
+    edges = []
+    for i, item in enumerate(given):
+        if isinstance(item, dict):
+            edge: DelayedInput = specs.build(DelayedInput, document, item, (*where, i))
+            edges.append((edge.source, edge.delay))
+        elif isinstance(item, str):
+            edges.append((item, 0))
+        else:
+            raise document.error((*where, i), f"expected a node's name or {{from: NAME, delay: STEPS}}, got {item!r}")
+    names, delays = zip(*edges, strict=True)
+    return names, delays
 
 
 def _resolved(
@@ -129,13 +156,14 @@ def network_schema() -> dict[str, Any]:
     """JSON Schema of a network spec, for editors."""
     nodes = []
     definitions: dict[str, Any] = {}
+    edge = TypeAdapter(DelayedInput).json_schema(by_alias=True)
     for name, kind in LAYERS.items():
         schema = TypeAdapter(kind).json_schema(ref_template="#/$defs/{model}")
         definitions |= schema.pop("$defs", {})
         head = {
             "name": {"type": "string"},
             "layer": {"const": name},
-            "inputs": {"type": "array", "items": {"type": "string"}},
+            "inputs": {"type": "array", "items": {"anyOf": [{"type": "string"}, edge]}},
         }
         schema["properties"] = head | schema["properties"]
         schema["required"] = ["name", "layer", *schema.get("required", [])]
@@ -171,14 +199,14 @@ def dump(network: Network, path: str | Path) -> tuple[Path, Path]:
     lines = []
     for index, node in enumerate(network.nodes):
         entry: dict[str, Any] = {"name": node.name, "layer": type(node.layer).__name__}
-        if node.inputs != (network.nodes[index - 1].name if index else INPUT,):
-            entry["inputs"] = list(node.inputs)
+        if node.edges != ((network.nodes[index - 1].name if index else INPUT, 0),):
+            entry["inputs"] = [{"from": name, "delay": delay} if delay else name for name, delay in node.edges]
         for item in fields(node.layer):
             value = getattr(node.layer, item.name)
             if isinstance(value, np.ndarray):
                 tensors[f"{node.name}.{item.name}"] = np.ascontiguousarray(value)
                 value = f"{node.name}.{item.name}"
-            elif item.default is not MISSING and value == _default(item):
+            elif item.default is not MISSING and value == default_of(item):
                 continue
             entry[item.name] = _plain(value)
         lines.append("  - " + yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=10_000).strip())
@@ -190,11 +218,6 @@ def dump(network: Network, path: str | Path) -> tuple[Path, Path]:
     content = save(tensors, {"refsnn": json.dumps({"network": network.name, "digest": network.digest})})
     write_together({weights: content, target: (head + "nodes:\n" + "\n".join(lines) + "\n").encode()})
     return target, weights
-
-
-def _default(item: Any) -> Any:
-    default = item.default
-    return getattr(default, "default", default)  # pydantic keeps its own wrapper around some defaults
 
 
 def _plain(value: Any) -> Any:

@@ -14,7 +14,8 @@ What makes that possible:
 Bit equality was measured on x86-64. LLVM may contract a multiply and an add elsewhere even without `fastmath`.
 
 LAYERS: layer type -> its kernels, (layer, inputs) -> output, arrays [B, *shape], one dtype throughout.
-NEURONS: neuron type -> its kernels, (neuron, current [S, B, M], v [B, M], steps) -> spikes bool[T, B, M], v [T, B, M].
+NEURONS: neuron type -> its kernels, (neuron, current [S, B, M], state, steps) -> Fired (general.py); arrays in the neuron have
+    the node's whole shape.
 """
 
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from refsnn.errors import SpecError, did_you_mean
-from refsnn.kernels import conv, elementwise, linear, neuron, pool
+from refsnn.kernels import conv, elementwise, general, linear, neuron, pool
 from refsnn.layers import (
     QCFS,
     Add,
@@ -38,7 +39,7 @@ from refsnn.layers import (
     Scale,
     SumPool2d,
 )
-from refsnn.neurons import IF, LIF
+from refsnn.neurons import IF, LI, LIF, CubaLIF
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ LAYERS: dict[type[Any], Kernel] = {
 NEURONS: dict[type[Any], Kernel] = {
     IF: Kernel(neuron.naive, neuron.fast),
     LIF: Kernel(neuron.naive, neuron.fast),
+    CubaLIF: Kernel(general.naive, general.fast),
+    LI: Kernel(general.naive, general.fast),
 }
 
 BACKENDS = ("fast", "naive")
@@ -80,3 +83,9 @@ def kernel(layer: Any, backend: str) -> Callable[..., Any]:
         raise SpecError(f"backend: {backend!r} is none{did_you_mean(backend, list(BACKENDS))}")
     chosen: Callable[..., Any] = getattr((LAYERS | NEURONS)[type(layer)], backend)
     return chosen
+
+
+def compared_kernel(layer: Any, backend: str) -> Callable[..., Any]:
+    """The neuron's implementation that also gives the potentials which were compared: Exact needs them."""
+    chosen = kernel(layer, backend)
+    return neuron.fast_with_compared if chosen is neuron.fast else chosen

@@ -7,6 +7,7 @@ from numba import njit
 
 from refsnn import dynamics
 from refsnn.layers import QCFS, Add, BatchNorm, Concat, Flatten, Scale
+from refsnn.neurons import spread
 
 Array = np.ndarray[Any, Any]
 
@@ -58,12 +59,15 @@ def qcfs(layer: QCFS, x: Array) -> Array:
 
 def qcfs_value(layer: QCFS, level: Array) -> Array:
     """What the levels are worth."""
-    number = level.dtype.type
-    return dynamics.level_value(level, number(layer.threshold), number(layer.levels))
+    return dynamics.level_value(level, _threshold(layer, level), level.dtype.type(layer.levels))
 
 
 def qcfs_level(layer: QCFS, x: Array) -> Array:
     """0..levels, as whole numbers in x's dtype."""
     number = x.dtype.type
-    level = dynamics.quantised_level(x, number(layer.threshold), number(layer.levels), number(0.5))
+    level = dynamics.quantised_level(x, _threshold(layer, x), number(layer.levels), number(0.5))
     return np.clip(level, number(0), number(layer.levels))
+
+
+def _threshold(layer: QCFS, x: Array) -> Array:
+    return np.asarray(spread(layer.threshold, x.shape[1:])).astype(x.dtype)

@@ -1,15 +1,38 @@
-"""IF and LIF: charge, fire, reset, for every step; the equations are called, not retyped."""
+"""The neurons' two kernels: `naive` for all of them, `fast` with a loop of its own for the plain IF and LIF."""
 
-from fractions import Fraction
 from typing import Any, NamedTuple
 
 import numpy as np
 from numba import njit
 
 from refsnn.dynamics import above_threshold, at_threshold, integrate, leak_and_integrate, subtracted
-from refsnn.neurons import IF, LIF, Firing, Reset
+from refsnn.kernels import general
+from refsnn.kernels.general import Fired
+from refsnn.kernels.state import Fits, State
+from refsnn.neurons import IF, LIF, Firing, Reset, Stateful, is_plain
 
 Array = np.ndarray[Any, Any]
+naive = general.naive
+
+
+def fast(layer: Stateful, current: Array, state: State, steps: int, fits: Fits | None = None) -> Fired:
+    if not is_plain(layer) or fits is not None:
+        return general.fast(layer, current, state, steps, fits)
+    return _plain(layer, current, state, steps, compared=False)
+
+
+def fast_with_compared(layer: Stateful, current: Array, state: State, steps: int, fits: Fits | None = None) -> Fired:
+    """The same, and the potentials that were compared: for Exact, which looks at how close they came."""
+    if not is_plain(layer) or fits is not None:
+        return general.fast(layer, current, state, steps, fits)
+    return _plain(layer, current, state, steps, compared=True)
+
+
+def _plain(layer: Stateful, current: Array, state: State, steps: int, *, compared: bool) -> Fired:
+    assert isinstance(layer, IF | LIF)
+    given = np.ascontiguousarray(current), np.ascontiguousarray(state.v)
+    spikes, v, potentials = _fast(_parameters(layer, state.v.dtype), *given, steps, compared)
+    return Fired(spikes, v, potentials, state._replace(v=v[-1]), np.zeros(len(v[0]), np.int64))
 
 
 class _Parameters(NamedTuple):
@@ -27,7 +50,7 @@ class _Parameters(NamedTuple):
 
 
 def _parameters(layer: IF | LIF, dtype: np.dtype[Any]) -> _Parameters:
-    number: Any = Fraction if dtype.hasobject else dtype.type
+    number: Any = dtype.type
     leak = (
         (layer.decay, layer.gain, layer.v_leak) if isinstance(layer, LIF) else (0.0, 0.0, 0.0)
     )  # IF uses none of them
@@ -44,42 +67,11 @@ def _parameters(layer: IF | LIF, dtype: np.dtype[Any]) -> _Parameters:
     )
 
 
-def naive(layer: IF | LIF, current: Array, v: Array, steps: int) -> tuple[Array, Array]:
-    """Works on arrays of fractions too: that is how Exact decides what floats leave in doubt."""
-    p = _parameters(layer, v.dtype)
-    spikes = np.empty((steps, *v.shape), np.bool_)
-    trace = np.empty((steps, *v.shape), v.dtype)
-    for t in range(steps):
-        x = current[t if len(current) > 1 else 0]
-        charged = _charged(p, v, x)
-        fires = at_threshold if p.at_threshold else above_threshold
-        spikes[t] = fires(charged, p.v_threshold)
-        if p.subtracts:
-            after = subtracted(charged, p.v_threshold)
-        else:
-            after = p.v_reset if p.to_value else charged
-        v = np.where(spikes[t], after, charged)
-        trace[t] = v
-    return spikes, trace
-
-
-def charged(layer: IF | LIF, v: Array, current: Array) -> Array:
-    """The potential that is compared with the threshold: v after this step's current."""
-    return _charged(_parameters(layer, v.dtype), v, current)
-
-
-def _charged(p: _Parameters, v: Array, x: Array) -> Array:
-    return leak_and_integrate(v, x, p.decay, p.gain, p.v_leak) if p.leaky else integrate(v, x)
-
-
-def fast(layer: IF | LIF, current: Array, v: Array, steps: int) -> tuple[Array, Array]:
-    return _fast(_parameters(layer, v.dtype), np.ascontiguousarray(current), np.ascontiguousarray(v), steps)
-
-
 @njit(cache=True, nogil=True)
-def _fast(p, current, v, steps):  # type: ignore[no-untyped-def]
+def _fast(p, current, v, steps, keep):  # type: ignore[no-untyped-def]
     spikes = np.empty((steps, v.shape[0], v.shape[1]), np.bool_)
     trace = np.empty((steps, v.shape[0], v.shape[1]), v.dtype)
+    compared = np.empty((steps if keep else 0, v.shape[0], v.shape[1]), v.dtype)
     for t in range(steps):
         x = current[t if len(current) > 1 else 0]
         before = v if t == 0 else trace[t - 1]
@@ -100,4 +92,6 @@ def _fast(p, current, v, steps):  # type: ignore[no-untyped-def]
                     after = p.v_reset
                 spikes[t, b, m] = fired
                 trace[t, b, m] = after
-    return spikes, trace
+                if keep:
+                    compared[t, b, m] = u
+    return spikes, trace, compared

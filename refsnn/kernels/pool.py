@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from refsnn.layers import AvgPool2d, GlobalAvgPool2d, MaxPool2d, Pool, SumPool2d
+from refsnn.layers import AvgPool2d, GlobalAvgPool2d, MaxMode, MaxPool2d, Pool, SumPool2d
 
 Array = np.ndarray[Any, Any]
 Windowed = AvgPool2d | SumPool2d | MaxPool2d
@@ -68,6 +68,53 @@ def windows(layer: Windowed, x: Array) -> Array:
 def spikes_behind(layer: Pool, spikes: Array) -> Array:
     """How many of the spikes [B, C, H, W], whole numbers, stand behind each sum or mean."""
     return windows(_windowed(layer, spikes), spikes)
+
+
+def follow(layer: MaxPool2d, values: Array, spikes: Array, so_far: Array | None) -> tuple[Array, Array, Array, Array]:
+    """MaxPool2d that follows spike counts: what it gives [T, B, ...], whether that is a spike, whose value it is (row * width +
+    column of the input, -1 for none), and the counts after the last step [B, C, H, W]. Whole numbers: nothing to reorder.
+    """
+    counts = np.zeros(spikes.shape[1:], np.int64) if so_far is None else so_far
+    _, rows, columns = layer.output_shape(spikes.shape[2:])
+    flat = np.arange(spikes.shape[3] * spikes.shape[4]).reshape(spikes.shape[3:])
+    winners = np.empty((*spikes.shape[:3], rows, columns), np.int64)
+    given = np.zeros(winners.shape, values.dtype)
+    for t in range(len(spikes)):
+        before, counts = counts, counts + (spikes[t] != 0)
+        most = np.full(winners.shape[1:], -1)
+        largest_before, whose, fires = most.copy(), most.copy(), np.zeros(most.shape, np.bool_)
+        for window in _taps(layer, rows, columns):
+            here, spiking = _tap(counts, window, -1), _tap(spikes[t] != 0, window, False)
+            # of equals the first leads; for `count` one that spikes goes before one that does not
+            leads = (here > most) | ((here == most) & spiking & ~fires & (layer.mode is MaxMode.COUNT))
+            most, fires = np.where(leads, here, most), np.where(leads, spiking, fires)
+            whose = np.where(leads, _tap(np.broadcast_to(flat, counts.shape), window, -1), whose)
+            largest_before = np.maximum(largest_before, _tap(before, window, -1))
+        if layer.mode is MaxMode.COUNT:
+            fires = most > largest_before
+        winners[t] = np.where(fires, whose, -1)
+        index = np.maximum(winners[t], 0).reshape(*winners.shape[1:3], -1)
+        worth = np.take_along_axis(values[t].reshape(*values.shape[1:3], -1), index, -1).reshape(winners.shape[1:])
+        given[t] = np.where(fires, worth, given[t])
+    return given, winners >= 0, winners, counts
+
+
+def _taps(layer: MaxPool2d, rows: int, columns: int) -> list[tuple[Array, Array]]:
+    """Input rows and columns under each position in the window, row by row."""
+    (pad_y, pad_x), (step_y, step_x) = layer.padding, layer.strides
+    return [
+        (np.arange(rows) * step_y + ky - pad_y, np.arange(columns) * step_x + kx - pad_x)
+        for ky in range(layer.kernel[0])
+        for kx in range(layer.kernel[1])
+    ]
+
+
+def _tap(x: Array, window: tuple[Array, Array], outside: Any) -> Array:
+    """X [B, C, H, W] under one position of all windows; `outside` in the padding."""
+    y, column = window
+    inside = ((y >= 0) & (y < x.shape[2]))[:, None] & ((column >= 0) & (column < x.shape[3]))
+    picked = x[:, :, np.clip(y, 0, x.shape[2] - 1)][..., np.clip(column, 0, x.shape[3] - 1)]
+    return np.where(inside, picked, outside)
 
 
 def _windowed(layer: Pool, x: Array) -> Windowed:

@@ -32,7 +32,7 @@ from refsnn import strategies as snn
 from refsnn.errors import UnsupportedLayerError
 from refsnn.layers import QCFS, BatchNorm, Linear
 from refsnn.neurons import IF, LIF, Firing, Reset
-from refsnn.rounding import charge_error, grid_of, level_error, potential_errors, spans
+from refsnn.rounding import charge_error, grid_of, level_error, potentials, spans
 
 
 def decimal(network):
@@ -303,7 +303,7 @@ def test_no_potential_is_further_from_its_real_number_than_its_bound(case, off_g
         for t in range(steps):
             for name in network.neurons:
                 layer = network[name].layer
-                charged, _ = potential_errors(layer, known[network[name].inputs[0]], steps, arithmetic.dtype)
+                charged = potentials(layer, known[network[name].inputs[0]], steps, arithmetic.dtype).errors
                 theta = Fraction(layer.v_threshold)
                 mine = ours.v[name][t, n].ravel().tolist()
                 for m, (a, b) in enumerate(zip(mine, v[name][t], strict=True)):
@@ -379,8 +379,8 @@ def test_no_bound_is_needed_on_a_grid(case):
     known = spans(network, x, np.dtype(np.float64))
     for name in network.neurons:
         layer = network[name].layer
-        errors, last = potential_errors(layer, known[network[name].inputs[0]], steps, np.dtype(np.float64))
-        assert (max(errors), last) == (0.0, 0.0)
+        bounds = potentials(layer, known[network[name].inputs[0]], steps, np.dtype(np.float64))
+        assert (max(bounds.errors), bounds.last_error) == (0.0, 0.0)
         assert charge_error(layer, known[network[name].inputs[0]], steps, np.dtype(np.float64)) == 0.0
 
 

@@ -1,0 +1,278 @@
+"""A run of one chunk of samples: node after node, each for all steps at once; what a cycle ties together, step by step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refsnn.arithmetic import Arithmetic, Exact, finite
+from refsnn.counting import Signal, delayed, joined, node_activity, spike_counts
+from refsnn.errors import UnsupportedLayerError
+from refsnn.exact import ExactValues, decide
+from refsnn.kernels import compared_kernel, kernel
+from refsnn.kernels.general import Fired
+from refsnn.kernels.pool import follow, spikes_behind
+from refsnn.kernels.state import State, at_rest
+from refsnn.layers import Add, AvgPool2d, Concat, Flatten, GlobalAvgPool2d, Layer, MaxMode, MaxPool2d, Scale, SumPool2d
+from refsnn.network import INPUT, Network, Node
+from refsnn.neurons import LI, Neuron, Stateful, is_binary, spread, spread_over
+from refsnn.rounding import Span, firing_errors, spans
+from refsnn.schedules import Schedule
+from refsnn.trace import NodeActivity
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Results:
+    """What a trace keeps, or the part of it that belongs to some samples: arrays that the chunks fill in."""
+
+    readout: Array
+    counts: Mapping[str, Array]
+    residual: Mapping[str, Array]
+    spikes: Mapping[str, Array]
+    v: Mapping[str, Array]
+
+    @classmethod
+    def of(cls, network: Network, n_samples: int, steps: int, arithmetic: Arithmetic, record: Any) -> "Results":
+        def empty(names: tuple[str, ...], lead: tuple[int, ...], dtype: Any) -> dict[str, Array]:
+            return {name: np.empty((*lead, *network.shapes[name]), dtype) for name in network.stateful if name in names}
+
+        spikes: dict[str, Array] = {
+            name: np.empty((steps, n_samples, *network.shapes[name]), np.bool_ if is_binary(layer) else np.int32)
+            for name, layer in ((node.name, node.layer) for node in network.nodes)
+            if name in record.spikes and isinstance(layer, Stateful)
+        }
+        return cls(
+            readout=np.empty((steps, n_samples, network.n_outputs), arithmetic.dtype),
+            counts=empty(network.neurons, (n_samples,), np.int64),
+            residual=empty(network.stateful, (n_samples,), arithmetic.dtype),
+            spikes=spikes,
+            v=empty(record.v, (steps, n_samples), arithmetic.dtype),
+        )
+
+    def of_samples(self, part: slice) -> "Results":
+        """Views of some samples: what is written there stands here."""
+        return Results(
+            self.readout[:, part],
+            {name: array[part] for name, array in self.counts.items()},
+            {name: array[part] for name, array in self.residual.items()},
+            {name: array[:, part] for name, array in self.spikes.items()},
+            {name: array[:, part] for name, array in self.v.items()},
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Exactly:
+    """What a run in Exact keeps to settle doubts: error bounds, and what has been decided so far."""
+
+    spans: dict[str, Span]
+    decided: dict[str, Array]
+    values: ExactValues
+
+    @classmethod
+    def of(cls, network: Network, inputs: Array, steps: int, schedule: Schedule) -> "Exactly":
+        decided = {INPUT: inputs}
+        known = spans(network, inputs, Exact().dtype, steps)
+        return cls(known, decided, ExactValues(network, decided, schedule.edge_delay))
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """What is the same for all nodes of a run."""
+
+    network: Network
+    steps: int
+    arithmetic: Arithmetic
+    backend: str
+    schedule: Schedule
+    results: Results
+    exactly: Exactly | None
+    spiking_input: bool
+
+    def all(self, inputs: Signal) -> list[NodeActivity]:
+        signals = {INPUT: inputs}
+        activity: dict[str, NodeActivity] = {}
+        waiting = {
+            node.name: {reader.name for reader in self.network.consumers(node.name)} for node in self.network.nodes
+        }
+        last = self.network.nodes[-1].name
+        for group in self.network.groups:
+            tied = len(group) > 1 or group[0].name in group[0].inputs
+            signals |= self._step_by_step(group, signals) if tied else self._at_once(group[0], signals)
+            for node in group:
+                sources = tuple(self._read(signals[name], node, i) for i, name in enumerate(node.inputs))
+                activity[node.name] = node_activity(
+                    self.network, node, sources, signals[node.name], updates=self.schedule.updates(self.steps)
+                )
+            done = {node.name for node in group}
+            for name, readers in waiting.items():
+                readers -= done
+                if not readers and name in signals and name != last:
+                    del signals[name]
+        output = signals[last].values
+        finite(f"{last}: output in {self.arithmetic.name}", output)
+        flat = np.broadcast_to(output, (self.steps, *output.shape[1:])).reshape(self.steps, output.shape[1], -1)
+        # accumulate, not cumsum of anything reordered: summed step after step
+        self.results.readout[...] = np.add.accumulate(flat, axis=0)
+        return [activity[node.name] for node in self.network.nodes]
+
+    def _read(self, signal: Signal, node: Node, i: int) -> Signal:
+        return delayed(signal, self._delay(node, i), self.steps)
+
+    def _delay(self, node: Node, i: int) -> int:
+        """Steps that input i of the node is on its way."""
+        spiking = node.inputs[i] in self.network.neurons
+        return max(node.delays[i], self.schedule.edge_delay) if spiking else node.delays[i]
+
+    def _at_once(self, node: Node, signals: Mapping[str, Signal]) -> dict[str, Signal]:
+        sources = tuple(self._read(signals[name], node, i) for i, name in enumerate(node.inputs))
+        return {node.name: _Worker(self, node, sources[0].values.shape[1]).advance(sources, 0, self.steps)}
+
+    def _step_by_step(self, group: tuple[Node, ...], signals: Mapping[str, Signal]) -> dict[str, Signal]:
+        names = {node.name for node in group}
+        outside = {
+            (node.name, i): self._read(signals[source], node, i)
+            for node in group for i, source in enumerate(node.inputs) if source not in names
+        }  # fmt: skip
+        n_samples = next(iter(signals.values())).values.shape[1]
+        workers = {node.name: _Worker(self, node, n_samples) for node in group}
+        given: dict[str, list[Signal]] = {node.name: [] for node in group}
+
+        def arriving(node: Node, i: int, t: int) -> Signal:
+            if (node.name, i) in outside:
+                return outside[node.name, i].at(t)
+            source, sent = node.inputs[i], t - self._delay(node, i)
+            return given[source][sent] if sent >= 0 else workers[source].silence()
+
+        for t in range(self.steps):
+            for node in group:
+                sources = tuple(arriving(node, i, t) for i in range(len(node.inputs)))
+                given[node.name].append(workers[node.name].advance(sources, t, 1))
+        return {name: joined(steps) for name, steps in given.items()}
+
+
+class _Worker:
+    """One node at work: it remembers its state between calls and writes what the trace keeps."""
+
+    def __init__(self, run: Run, node: Node, n_samples: int) -> None:
+        self.run, self.node = run, node
+        self.shape = run.network.shapes[node.name]
+        self.n_samples = n_samples
+        self.memory: Any = None
+        if isinstance(node.layer, Stateful):
+            self.layer = spread_over(node.layer, self.shape)
+            self.memory = at_rest(self.layer, n_samples, int(np.prod(self.shape)), run.arithmetic.dtype)
+            if node.name in run.results.counts:
+                run.results.counts[node.name][...] = 0
+
+    def silence(self) -> Signal:
+        """What arrives before anything was sent: zeros, and no spikes where the node sends spikes."""
+        values = np.zeros((1, self.n_samples, *self.shape), self.run.arithmetic.dtype)
+        spiking = self.run.network.sends_spikes(self.node.name, self.run.spiking_input)
+        return Signal(values, np.zeros(values.shape, np.bool_) if spiking else None)
+
+    def advance(self, sources: tuple[Signal, ...], first: int, steps: int) -> Signal:
+        """What the node gives in so many steps from step `first` (from 0) on."""
+        layer = self.node.layer
+        if isinstance(layer, Stateful):
+            return self._fire(sources[0].values, first, steps)
+        if isinstance(layer, MaxPool2d) and layer.mode is not MaxMode.OR:
+            return self._follow(layer, sources[0], first, steps)
+        return layer_output(layer, sources, self.run.backend)
+
+    def _fire(self, current: Array, first: int, steps: int) -> Signal:
+        run, name = self.run, self.node.name
+        flat = current.reshape(*current.shape[:2], -1)
+        before: State = self.memory
+        chosen = kernel(self.layer, run.backend) if run.exactly is None else compared_kernel(self.layer, run.backend)
+        fired = run.schedule.fire(chosen, self.layer, flat, before, steps)
+        if run.exactly is not None and not isinstance(self.layer, LI):
+            fired = self._decided(run.exactly, fired, first)
+        self.memory = fired.state
+        spikes, v = (a.reshape(steps, self.n_samples, *self.shape) for a in (fired.spikes, fired.v))
+        run.results.residual[name][...] = finite(f"{name}: potential in {run.arithmetic.name}", v[-1])
+        if name in run.results.v:
+            run.results.v[name][first : first + steps] = v
+        if isinstance(self.layer, LI):
+            return Signal(v, None)
+        run.results.counts[name][...] += spike_counts(spikes)
+        if name in run.results.spikes:
+            run.results.spikes[name][first : first + steps] = spikes
+        return sent(self.layer, spikes, self.shape, run.arithmetic.dtype)
+
+    def _decided(self, exactly: Exactly, fired: Fired, first: int) -> Fired:
+        run, name, steps = self.run, self.node.name, len(fired.spikes)
+        assert isinstance(self.layer, Neuron)
+        if first == 0:
+            exactly.decided[name] = np.zeros((run.steps, self.n_samples, *self.shape), np.int32)
+            self.errors = firing_errors(
+                self.layer, exactly.spans[self.node.inputs[0]], run.steps, run.arithmetic.dtype, run.schedule
+            )
+        errors = self.errors[first : first + steps]
+        fired = decide(exactly.values, self.layer, name, run.schedule.fire, fired, errors, first)
+        exactly.decided[name][first : first + steps] = fired.spikes.reshape(steps, self.n_samples, *self.shape)
+        return fired
+
+    def _follow(self, layer: MaxPool2d, source: Signal, first: int, steps: int) -> Signal:
+        if source.events is None or source.events.max(initial=0) > 1 or (source.values < 0).any():
+            raise UnsupportedLayerError(
+                f"{self.node.name}: MaxPool2d with mode: {layer.mode.value} follows spikes worth 0 or more, at most one a step; "
+                "use mode: or for other values"
+            )
+        signal = source.for_steps(steps)
+        assert signal.events is not None
+        values, events, winner, self.memory = follow(layer, signal.values, signal.events, self.memory)
+        if self.run.exactly is not None:
+            decided = self.run.exactly.decided
+            if first == 0:
+                decided[self.node.name] = np.zeros((self.run.steps, *winner.shape[1:]), np.int64)
+            decided[self.node.name][first : first + steps] = winner
+        return Signal(values, events)
+
+
+def sent(layer: Stateful, spikes: Array, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Signal:
+    """Spikes [T, B, *shape] as whoever reads them gets them."""
+    amplitude = np.asarray(spread(layer.amplitude, shape)).astype(dtype)  # type: ignore[union-attr]
+    silence = dtype.type(0)
+    if is_binary(layer):
+        fires = spikes.astype(np.bool_)
+        return Signal(np.where(fires, amplitude, silence), fires)
+    return Signal(np.where(spikes != 0, spikes.astype(dtype) * amplitude, silence), np.abs(spikes))
+
+
+def layer_output(layer: Layer, sources: tuple[Signal, ...], backend: str) -> Signal:
+    """What a layer without state gives for every step of its inputs."""
+    length = max(len(source.values) for source in sources)
+    n_samples = sources[0].values.shape[1]
+
+    def every_step(array: Array) -> Array:
+        return np.broadcast_to(array, (length, *array.shape[1:])).reshape(length * n_samples, *array.shape[2:])
+
+    values = kernel(layer, backend)(layer, *(every_step(source.values) for source in sources))
+    trains = [source.events for source in sources]
+    spikes = [every_step(train) for train in trains if train is not None]
+    events = _passed_on(layer, spikes, values) if len(spikes) == len(trains) else None
+    return Signal(
+        values.reshape(length, n_samples, *values.shape[1:]),
+        None if events is None else events.reshape(length, n_samples, *events.shape[1:]),
+    )
+
+
+def _passed_on(layer: Layer, spikes: list[Array], values: Array) -> Array | None:
+    """How many spikes stand behind each output of a layer that hands spikes on; None for a layer that does not."""
+    match layer:
+        case AvgPool2d() | SumPool2d() | GlobalAvgPool2d():
+            return spikes_behind(layer, spikes[0].astype(np.int32))
+        case MaxPool2d():
+            return values != 0  # one spike for the window, however many came in
+        case Flatten():
+            return spikes[0].reshape(len(spikes[0]), -1)
+        case Concat():
+            return np.concatenate(spikes, axis=1)
+        case Scale():
+            return spikes[0]
+        case Add():
+            return sum((train.astype(np.int32) for train in spikes[1:]), start=spikes[0].astype(np.int32))
+    return None
