@@ -10,14 +10,21 @@ if TYPE_CHECKING:
     from refsnn import golden as golden
     from refsnn import policies as policies
     from refsnn.arithmetic import Exact as Exact
+    from refsnn.arithmetic import FixedPoint as FixedPoint
     from refsnn.arithmetic import Float32 as Float32
     from refsnn.arithmetic import Float64 as Float64
     from refsnn.conversion import convert as convert
     from refsnn.conversion import fold_batch_norm as fold_batch_norm
+    from refsnn.conversion import quantise as quantise
     from refsnn.drive import Bernoulli as Bernoulli
     from refsnn.drive import Constant as Constant
     from refsnn.drive import EventList as EventList
     from refsnn.drive import Frames as Frames
+    from refsnn.drive import Poisson as Poisson
+    from refsnn.fixed import Accumulate as Accumulate
+    from refsnn.fixed import Overflow as Overflow
+    from refsnn.fixed import Q as Q
+    from refsnn.fixed import Rounding as Rounding
     from refsnn.formats import dump as dump
     from refsnn.formats import load as load
     from refsnn.formats import load_data as load_data
@@ -29,22 +36,29 @@ if TYPE_CHECKING:
     from refsnn.verification import verify as verify
 
 _HOME = {
+    "Accumulate": "refsnn.fixed",
     "Bernoulli": "refsnn.drive",
     "Constant": "refsnn.drive",
-    "Exact": "refsnn.arithmetic",
     "EventList": "refsnn.drive",
+    "Exact": "refsnn.arithmetic",
+    "FixedPoint": "refsnn.arithmetic",
     "Float32": "refsnn.arithmetic",
     "Float64": "refsnn.arithmetic",
     "Frames": "refsnn.drive",
     "Network": "refsnn.network",
     "Node": "refsnn.network",
+    "Overflow": "refsnn.fixed",
+    "Poisson": "refsnn.drive",
+    "Q": "refsnn.fixed",
     "Record": "refsnn.trace",
+    "Rounding": "refsnn.fixed",
     "convert": "refsnn.conversion",
     "dump": "refsnn.formats",
     "fold_batch_norm": "refsnn.conversion",
     "forward": "refsnn.source",
     "load": "refsnn.formats",
     "load_data": "refsnn.formats",
+    "quantise": "refsnn.conversion",
     "simulate": "refsnn.simulator",
     "verify": "refsnn.verification",
 }

@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from refsnn.errors import FormatError
+from refsnn.errors import FormatError, SpecError
+from refsnn.fixed import CARRIED_BITS, Accumulate, Q
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,44 @@ class Exact:
         return np.dtype(np.float64)
 
 
-Arithmetic = Float32 | Float64 | Exact
+@dataclass(frozen=True)
+class FixedPoint:
+    """Fixed-point numbers as on a chip: every current and potential takes its format by that format's rules.
+
+    weight: of the weights; a network whose weights are not all in it is refused (round it with `quantise`).
+    current: of what weight layers, Adds of currents and synapses give, and of biases.
+    membrane: of potentials, thresholds and whatever else a potential can become.
+    decay_fraction: decays and gains are multiples of 2^-decay_fraction, their products are rounded to the format of
+        what they are part of.
+    accumulate: whether a sum of currents takes the format at the end, or after every addition in the specified order.
+    Numbers are held as float64, which has them all exactly. Overflow that is not refused is counted in trace.overflows.
+    """
+
+    weight: Q
+    current: Q
+    membrane: Q
+    decay_fraction: int = 12
+    accumulate: Accumulate = Accumulate.AT_END
+
+    def __post_init__(self) -> None:
+        widest = max(self.current.bits, self.membrane.bits)
+        if not 0 <= self.decay_fraction <= CARRIED_BITS - 2 - widest:
+            raise SpecError(
+                f"decay_fraction {self.decay_fraction}: expected 0 to {CARRIED_BITS - 2 - widest}, so that products with "
+                f"{widest} bits are exact before they are rounded"
+            )
+
+    @property
+    def name(self) -> str:
+        formats = (f"{part}={getattr(self, part).described}" for part in ("weight", "current", "membrane"))
+        return f"FixedPoint({', '.join(formats)}, decay_fraction={self.decay_fraction}, accumulate={self.accumulate.value})"
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.dtype(np.float64)
+
+
+Arithmetic = Float32 | Float64 | Exact | FixedPoint
 
 
 def finite(what: str, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

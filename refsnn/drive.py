@@ -10,6 +10,7 @@ from refsnn.arithmetic import finite
 from refsnn.errors import FormatError, NothingCompared, ShapeError, SpecError
 
 Array = np.ndarray[Any, Any]
+LARGEST_MEAN = 500  # of Poisson: exp(-500) is a normal float64 still
 
 
 @runtime_checkable
@@ -106,8 +107,7 @@ class Frames:
 class Bernoulli(_PerSample):
     """A spike with probability x[N, ...], 0..1, at every step (rate coding; the field often calls it Poisson coding).
 
-    Draws are keyed by (seed, step, sample): a sample gets the same spikes whatever runs beside it and however long. They
-    are the raw 64-bit words of NumPy's Philox generator with key `seed` and counter (0, 0, step, sample).
+    Draws are keyed by (seed, step, sample): a sample gets the same spikes whatever runs beside it and however long.
     """
 
     seed: int = 0
@@ -117,8 +117,7 @@ class Bernoulli(_PerSample):
         if ((self.x < 0) | (self.x > 1)).any():
             index = [int(i) for i in np.argwhere((self.x < 0) | (self.x > 1))[0]]
             raise FormatError(f"input x: {self.x[tuple(index)]} at index {index} is no probability; scale x to 0..1")
-        if not 0 <= self.seed < 2**64:
-            raise SpecError(f"seed: {self.seed!r} is not a whole number from 0 to 2^64 - 1")
+        _check_seed(self.seed)
 
     @property
     def spiking(self) -> bool:
@@ -129,14 +128,49 @@ class Bernoulli(_PerSample):
         return _digest(f"Bernoulli {self.seed}", self.x)
 
     def inputs(self, steps: int, samples: slice) -> Array:
-        chosen = range(self.n_samples)[samples]
-        draws = np.empty((steps, len(chosen), *self.sample_shape), np.uint64)
-        for t in range(steps):
-            for row, n in enumerate(chosen):
-                words = np.random.Philox(key=self.seed, counter=[0, 0, t, n]).random_raw(draws[t, row].size)
-                draws[t, row] = np.reshape(words, self.sample_shape)
-        # 53 bits of a word as a number in 0..1: exact, so that the comparison is the same everywhere
-        return (draws >> np.uint64(11)) * 2.0**-53 < self.x[samples]
+        return _uniform(self.seed, steps, range(self.n_samples)[samples], self.sample_shape) < self.x[samples]
+
+
+@dataclass(frozen=True, eq=False)
+class Poisson(_PerSample):
+    """Spikes at every step whose number is Poisson distributed with mean x[N, ...], 0 to 500; draws are keyed as Bernoulli's.
+
+    The number is the smallest k whose cumulative probability exceeds the draw, sums in ascending order in float64. exp(-x) is
+    the machine's: its last place, and with it a draw that falls into that gap, may differ between machines.
+    """
+
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if ((self.x < 0) | (self.x > LARGEST_MEAN)).any():
+            index = [int(i) for i in np.argwhere((self.x < 0) | (self.x > LARGEST_MEAN))[0]]
+            raise FormatError(
+                f"input x: {self.x[tuple(index)]} at index {index} is no mean number of spikes; scale x to 0..{LARGEST_MEAN}"
+            )
+        _check_seed(self.seed)
+
+    @property
+    def spiking(self) -> bool:
+        return True
+
+    @property
+    def digest(self) -> str:
+        return _digest(f"Poisson {self.seed}", self.x)
+
+    def inputs(self, steps: int, samples: slice) -> Array:
+        drawn = _uniform(self.seed, steps, range(self.n_samples)[samples], self.sample_shape)
+        mean = self.x[samples].astype(np.float64)
+        counts = np.zeros(drawn.shape, np.int64)
+        term = total = np.exp(-mean)
+        while True:
+            more = drawn >= total
+            if not more.any() or not (term > 0).any():
+                return counts
+            counts += more
+            # a term of 0 is past the last place of the sum: nothing more to come
+            term = term * mean / (counts.max() or 1)
+            total = total + term
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,6 +225,25 @@ class EventList:
         counts = np.zeros((steps, len(chosen), int(np.prod(self.shape))), np.int64)
         np.add.at(counts, (self.step[here], self.sample[here] - chosen.start, self.index[here]), 1)
         return counts.reshape(steps, len(chosen), *self.shape)
+
+
+def _check_seed(seed: int) -> None:
+    if not 0 <= seed < 2**64:
+        raise SpecError(f"seed: {seed!r} is not a whole number from 0 to 2^64 - 1")
+
+
+def _uniform(seed: int, steps: int, samples: range, shape: tuple[int, ...]) -> Array:
+    """float64[T, N, *shape] in 0..1, keyed by (seed, step, sample).
+
+    They are the raw 64-bit words of NumPy's Philox generator with key `seed` and counter (0, 0, step, sample), of which 53
+    bits are taken: exact, so that a comparison is the same everywhere.
+    """
+    draws = np.empty((steps, len(samples), *shape), np.uint64)
+    for t in range(steps):
+        for row, n in enumerate(samples):
+            words = np.random.Philox(key=seed, counter=[0, 0, t, n]).random_raw(draws[t, row].size)
+            draws[t, row] = np.reshape(words, shape)
+    return (draws >> np.uint64(11)) * 2.0**-53
 
 
 def as_drive(x: Any, shape: tuple[int, ...]) -> Drive:

@@ -12,9 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba.extending import register_jitable
 
-from refsnn.errors import SpecError
+from refsnn.errors import FormatError, SpecError
 
 CARRIED_BITS = 53  # the significand of a float64
+MOST_BITS = 32
 
 
 class Rounding(Enum):
@@ -43,14 +44,18 @@ class Accumulate(Enum):
 
 @dataclass(frozen=True)
 class Q:
-    """A format: so many bits in two's complement, so many of them behind the point. Q(8, 4): -8 to 7.9375 in 1/16."""
+    """A format and its rules: `bits` in two's complement, `fraction` of them behind the point. Q(8, 4): -8 to 7.9375 in 1/16."""
 
     bits: int
     fraction: int = 0
+    rounding: Rounding = Rounding.NEAREST_EVEN
+    overflow: Overflow = Overflow.REFUSE
 
     def __post_init__(self) -> None:
-        if not 2 <= self.bits <= 32 or not -64 <= self.fraction <= 64:
-            raise SpecError(f"{self}: expected 2 to 32 bits and -64 to 64 of them behind the point")
+        if not 2 <= self.bits <= MOST_BITS or not -64 <= self.fraction <= 64:
+            raise SpecError(
+                f"Q({self.bits}, {self.fraction}): expected 2 to {MOST_BITS} bits, and -64 to 64 of them behind the point"
+            )
 
     @property
     def step(self) -> float:
@@ -67,6 +72,49 @@ class Q:
     def __str__(self) -> str:
         return f"Q({self.bits}, {self.fraction})"
 
+    @property
+    def described(self) -> str:
+        return f"Q({self.bits}, {self.fraction}, {self.rounding.value}, {self.overflow.value})"
+
+    @property
+    def fit(self) -> "Fit":
+        return Fit(
+            1 / self.step, self.step, self.low / self.step, self.high / self.step, 2.0**self.bits, 0.5,
+            tuple(Rounding).index(self.rounding), tuple(Overflow).index(self.overflow),
+        )  # fmt: skip
+
+    def of(self, what: str, values: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """The numbers in this format, rounded and kept in range by its rules; refused where it refuses overflow."""
+        k = on_grid(np.asarray(values, np.float64), self.fit)
+        if self.overflow is Overflow.REFUSE and out_of_range(k, self.fit).any():
+            raise FormatError(self.beyond(what, k * self.step))
+        fitted: np.ndarray[Any, np.dtype[np.float64]] = np.asarray(in_range(k, self.fit))
+        return fitted
+
+    def holds(self, what: str, values: Any) -> None:
+        """Raises FormatError where the numbers are not all in this format already."""
+        given = np.atleast_1d(np.asarray(values, np.float64))
+        k = on_grid(given, self.fit)
+        if out_of_range(k, self.fit).any():
+            raise FormatError(self.beyond(what, given))
+        off = k * self.step != given
+        if off.any():
+            index = [int(i) for i in np.argwhere(off)[0]]
+            raise FormatError(
+                f"{what}: {float(given[tuple(index)])!r} at index {index} is no multiple of 2^-{self.fraction} as {self} has them; "
+                "round the network first with refsnn.quantise, or the input with Q.of"
+            )
+
+    def beyond(self, what: str, values: Any) -> str:
+        """The sentence that says by how much the largest of the values is out of range."""
+        values = np.asarray(values)
+        farthest = float(values.ravel()[np.argmax(np.maximum(values - self.high, self.low - values))])
+        by = max(farthest - self.high, self.low - farthest)
+        return (
+            f"{what}: {farthest:.10g} does not fit {self}, {self.low:g} to {self.high:g}, by {by:.10g}; "
+            "take more bits, or overflow: saturate or wrap"
+        )
+
 
 class Fit(NamedTuple):
     """A format and its rules as what a compiled loop can test; numbers are in units of the format's step."""
@@ -79,16 +127,6 @@ class Fit(NamedTuple):
     half: Any
     rounding: int
     overflow: int
-
-
-ROUNDINGS, OVERFLOWS = tuple(Rounding), tuple(Overflow)
-
-
-def fit_to(q: Q, rounding: Rounding, overflow: Overflow) -> Fit:
-    return Fit(
-        1 / q.step, q.step, q.low / q.step, q.high / q.step, 2.0**q.bits, 0.5,
-        ROUNDINGS.index(rounding), OVERFLOWS.index(overflow),
-    )  # fmt: skip
 
 
 def unfitted(dtype: np.dtype[Any]) -> Fit:

@@ -175,6 +175,9 @@ Stateful = IF | LIF | CubaLIF | LI
 N = TypeVar("N", bound=Stateful)
 
 
+DECAYS = ("decay", "gain", "current_decay", "current_gain")  # factors, not potentials
+
+
 def is_plain(layer: Stateful) -> bool:
     """IF or LIF with one number for each parameter, that sends at most one spike a step and is reset in that step."""
     if type(layer) not in (IF, LIF):

@@ -5,6 +5,7 @@ Two facts carry it. With unit roundoff u, an ordered sum of k products is off by
 and sum |w||x| * 2^s is below 2^p, p the bits of a significand, no partial sum is rounded at all: the error is 0 in any order.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import frexp, inf, log2, prod
 from typing import Any
@@ -16,21 +17,20 @@ from refsnn.layers import (
     Add,
     AvgPool2d,
     BatchNorm,
-    Concat,
     Conv1d,
     Conv2d,
     GlobalAvgPool2d,
+    Layer,
     Linear,
     Scale,
     SumPool2d,
     WeightLayer,
 )
-from refsnn.network import INPUT, Network
-from refsnn.neurons import IF, LI, LIF, CubaLIF, Neuron, Reset, ResetTime, Stateful, is_plain, numbers
+from refsnn.network import INPUT, Network, Node
+from refsnn.neurons import DECAYS, IF, LI, LIF, CubaLIF, Neuron, Reset, ResetTime, Stateful, is_plain, numbers
 from refsnn.schedules import Schedule
 
 Array = np.ndarray[Any, Any]
-FACTORS = ("decay", "gain", "current_decay", "current_gain")
 MARGIN = 1 + 2.0**-20  # sizes are computed in floats too; their own roundings are far smaller than this
 
 
@@ -72,8 +72,19 @@ class Format:
         return Span(size, MARGIN * (error + relative * total) + roundings * 2.0**-self.finest, None)  # last: underflow
 
 
-def spans(network: Network, x: Array, dtype: np.dtype[Any], steps: int = 1) -> dict[str, Span]:
-    """Node -> what is known of its output when the input is x; spikes and levels are taken as decided, so they are exact."""
+def spans(
+    network: Network,
+    x: Array,
+    dtype: np.dtype[Any],
+    steps: int = 1,
+    *,
+    rounded: Callable[[Node, Span], Span] = lambda _, span: span,
+    highest: float = inf,
+) -> dict[str, Span]:
+    """Node -> what is known of its output when the input is x; spikes and levels are taken as decided, so they are exact.
+
+    rounded: what a node's format makes of what it computes; highest: what no potential can be beyond.
+    """
     form = Format.of(dtype)
     values = np.abs(np.asarray(x, np.float64))
     largest = float(values.max())
@@ -81,46 +92,49 @@ def spans(network: Network, x: Array, dtype: np.dtype[Any], steps: int = 1) -> d
     held = bool((np.asarray(x, np.float64) == np.asarray(x).astype(dtype)).all())
     known = {INPUT: Span(largest, 0.0 if held else form.u * largest, grid_of(values) if held else None)}
     for node in network.nodes:  # those first whose size does not depend on what they receive: a cycle needs one of them
-        if isinstance(node.layer, Neuron) and node.layer.max_spikes is not None:
-            known[node.name] = _sent(node.layer, node.layer.max_spikes, form, dtype)
+        if isinstance(node.layer, Neuron) and (node.layer.max_spikes is not None or highest < inf):
+            most = node.layer.max_spikes or highest / float(np.min(node.layer.v_threshold)) + 1
+            known[node.name] = _sent(node.layer, most, form, dtype)
     for node in network.nodes:
-        if isinstance(node.layer, Neuron) and node.name in known:
-            continue
-        # on a cycle without such a neuron nothing is known: every comparison is in doubt, and decided in fractions
-        sources = [known.get(name, UNKNOWN) for name in node.inputs]
-        size, error = max(s.size for s in sources), max(s.error for s in sources)
-        grid = _finest([s.grid for s in sources])
-        match node.layer:
-            case Linear() | Conv1d() | Conv2d() as layer:
-                known[node.name] = _weighted(layer, sources[0], form)
-            case AvgPool2d() as layer:
-                known[node.name] = _mean(sources[0], prod(layer.kernel), form)
-            case GlobalAvgPool2d():
-                known[node.name] = _mean(sources[0], prod(network.shapes[node.inputs[0]][1:]), form)
-            case SumPool2d() as layer:
-                area = prod(layer.kernel)
-                known[node.name] = form.computed(size * area, error * area, grid, area)
-            case Add():
-                known[node.name] = form.computed(
-                    sum(s.size for s in sources), sum(s.error for s in sources), grid, len(sources)
-                )
-            case Scale() as layer:
-                factor = abs(layer.factor)
-                finer = None if grid is None else grid + grid_of(np.array(factor))
-                known[node.name] = form.computed(size * factor, error * factor, finer, 2)
-            case BatchNorm():
-                known[node.name] = UNKNOWN  # fold it first; nothing is claimed otherwise
-            case IF() | LIF() as layer:
-                size = potentials(layer, sources[0], steps, dtype).size
-                known[node.name] = _sent(layer, size / float(np.min(layer.v_threshold)) + 1, form, dtype)
-            case LI() as layer:
-                reached = potentials(layer, sources[0], steps, dtype)
-                known[node.name] = Span(reached.size, max(*reached.errors, reached.last_error), reached.grid)
-            case QCFS() as layer:
-                known[node.name] = _levels(layer, form, dtype)
-            case Concat() | _:
-                known[node.name] = Span(size, error, grid)
+        if node.name not in known:
+            # on a cycle without such a neuron nothing is known: every comparison is in doubt, and decided in fractions
+            sources = [known.get(name, UNKNOWN) for name in node.inputs]
+            area = prod(network.shapes[node.inputs[0]][1:])
+            known[node.name] = rounded(node, _computed(node.layer, sources, area, form, dtype, steps))
     return known
+
+
+def _computed(layer: Layer, sources: list[Span], area: int, form: Format, dtype: np.dtype[Any], steps: int) -> Span:
+    """What a layer makes of its inputs; `area` is the number of pixels of the first one."""
+    size, error = max(s.size for s in sources), max(s.error for s in sources)
+    grid = _finest([s.grid for s in sources])
+    match layer:
+        case Linear() | Conv1d() | Conv2d():
+            return _weighted(layer, sources[0], form)
+        case AvgPool2d():
+            return _mean(sources[0], prod(layer.kernel), form)
+        case GlobalAvgPool2d():
+            return _mean(sources[0], area, form)
+        case SumPool2d():
+            area = prod(layer.kernel)
+            return form.computed(size * area, error * area, grid, area)
+        case Add():
+            return form.computed(sum(s.size for s in sources), sum(s.error for s in sources), grid, len(sources))
+        case Scale():
+            factor = abs(layer.factor)
+            finer = None if grid is None else grid + grid_of(np.array(factor))
+            return form.computed(size * factor, error * factor, finer, 2)
+        case BatchNorm():
+            return UNKNOWN  # fold it first; nothing is claimed otherwise
+        case IF() | LIF():
+            most = potentials(layer, sources[0], steps, dtype).size / float(np.min(layer.v_threshold)) + 1
+            return _sent(layer, most, form, dtype)
+        case LI():
+            reached = potentials(layer, sources[0], steps, dtype)
+            return Span(reached.size, max(*reached.errors, reached.last_error), reached.grid)
+        case QCFS():
+            return _levels(layer, form, dtype)
+    return Span(size, error, grid)
 
 
 @dataclass(frozen=True)
@@ -159,7 +173,7 @@ class _Sizes:
             v_negative=size.get("v_negative", 0.0),
             settled=max(size.get(name, 0.0) for name in ("v_reset", "v_min", "v_max")),
             taken=(inf if limit is None else limit * size["v_threshold"]) if subtracts else 0.0,
-            grid=max(grid_of(v) for name, v in values.items() if name not in FACTORS) if held else None,
+            grid=max(grid_of(v) for name, v in values.items() if name not in DECAYS) if held else None,
         )
 
 
@@ -185,7 +199,7 @@ def potentials(layer: Stateful, current: Span, steps: int, dtype: np.dtype[Any])
     time = getattr(layer, "reset_time", ResetTime.SAME_STEP)
     after_negative = theta if getattr(layer, "v_negative", None) is not None else 0.0
     finer = {
-        name: 0 if not hasattr(layer, name) else max(0, grid_of(np.asarray(getattr(layer, name)))) for name in FACTORS
+        name: 0 if not hasattr(layer, name) else max(0, grid_of(np.asarray(getattr(layer, name)))) for name in DECAYS
     }
 
     def products(grid: int | None, *names: str) -> int | None:

@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from refsnn.arithmetic import Arithmetic, Exact, finite
+from refsnn.arithmetic import Arithmetic, Exact, FixedPoint, finite
 from refsnn.counting import Signal, delayed, joined, node_activity, spike_counts
 from refsnn.errors import UnsupportedLayerError
 from refsnn.exact import ExactValues, decide
+from refsnn.fitting import fits_of, fitted, gives_currents, refuse_overflow
 from refsnn.kernels import compared_kernel, kernel
 from refsnn.kernels.general import Fired
 from refsnn.kernels.pool import follow, spikes_behind
@@ -19,7 +21,7 @@ from refsnn.network import INPUT, Network, Node
 from refsnn.neurons import LI, Neuron, Stateful, is_binary, spread, spread_over
 from refsnn.rounding import Span, firing_errors, spans
 from refsnn.schedules import Schedule
-from refsnn.trace import NodeActivity
+from refsnn.trace import NodeActivity, Record
 
 Array = np.ndarray[Any, Any]
 
@@ -33,9 +35,10 @@ class Results:
     residual: Mapping[str, Array]
     spikes: Mapping[str, Array]
     v: Mapping[str, Array]
+    overflows: Mapping[str, Array]
 
     @classmethod
-    def of(cls, network: Network, n_samples: int, steps: int, arithmetic: Arithmetic, record: Any) -> "Results":
+    def of(cls, network: Network, n_samples: int, steps: int, arithmetic: Arithmetic, record: Record) -> "Results":
         def empty(names: tuple[str, ...], lead: tuple[int, ...], dtype: Any) -> dict[str, Array]:
             return {name: np.empty((*lead, *network.shapes[name]), dtype) for name in network.stateful if name in names}
 
@@ -50,6 +53,9 @@ class Results:
             residual=empty(network.stateful, (n_samples,), arithmetic.dtype),
             spikes=spikes,
             v=empty(record.v, (steps, n_samples), arithmetic.dtype),
+            overflows={node.name: np.zeros(n_samples, np.int64) for node in network.nodes}
+            if isinstance(arithmetic, FixedPoint)
+            else {},
         )
 
     def of_samples(self, part: slice) -> "Results":
@@ -60,6 +66,7 @@ class Results:
             {name: array[part] for name, array in self.residual.items()},
             {name: array[:, part] for name, array in self.spikes.items()},
             {name: array[:, part] for name, array in self.v.items()},
+            {name: array[part] for name, array in self.overflows.items()},
         )
 
 
@@ -180,14 +187,23 @@ class _Worker:
             return self._fire(sources[0].values, first, steps)
         if isinstance(layer, MaxPool2d) and layer.mode is not MaxMode.OR:
             return self._follow(layer, sources[0], first, steps)
-        return layer_output(layer, sources, self.run.backend)
+        signal = layer_output(layer, sources, self.run.backend)
+        arithmetic = self.run.arithmetic
+        if isinstance(arithmetic, FixedPoint) and gives_currents(self.run.network, self.node, self.run.spiking_input):
+            values, beyond = fitted(self.node.name, signal.values, arithmetic.current)
+            # what every step has the same overflows in every step
+            self.run.results.overflows[self.node.name][...] += beyond * (steps if len(values) == 1 else 1)
+            return Signal(values, None)
+        return signal
 
     def _fire(self, current: Array, first: int, steps: int) -> Signal:
         run, name = self.run, self.node.name
         flat = current.reshape(*current.shape[:2], -1)
         before: State = self.memory
-        chosen = kernel(self.layer, run.backend) if run.exactly is None else compared_kernel(self.layer, run.backend)
-        fired = run.schedule.fire(chosen, self.layer, flat, before, steps)
+        fired = run.schedule.fire(self._kernel(), self.layer, flat, before, steps)
+        if isinstance(run.arithmetic, FixedPoint):
+            refuse_overflow(name, run.arithmetic, fired)
+            run.results.overflows[name][...] += fired.overflows
         if run.exactly is not None and not isinstance(self.layer, LI):
             fired = self._decided(run.exactly, fired, first)
         self.memory = fired.state
@@ -201,6 +217,12 @@ class _Worker:
         if name in run.results.spikes:
             run.results.spikes[name][first : first + steps] = spikes
         return sent(self.layer, spikes, self.shape, run.arithmetic.dtype)
+
+    def _kernel(self) -> Any:
+        run = self.run
+        if isinstance(run.arithmetic, FixedPoint):
+            return partial(kernel(self.layer, run.backend), fits=fits_of(run.arithmetic))
+        return kernel(self.layer, run.backend) if run.exactly is None else compared_kernel(self.layer, run.backend)
 
     def _decided(self, exactly: Exactly, fired: Fired, first: int) -> Fired:
         run, name, steps = self.run, self.node.name, len(fired.spikes)

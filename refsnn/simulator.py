@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from refsnn.arithmetic import Arithmetic, Exact, Float32, representable
+from refsnn.arithmetic import Arithmetic, Exact, FixedPoint, Float32, representable
 from refsnn.counting import Signal
 from refsnn.drive import Drive, as_drive
 from refsnn.errors import SpecError, UnsupportedLayerError
+from refsnn.fitting import check_carried, check_fits
 from refsnn.layers import kind_of
 from refsnn.network import Network
 from refsnn.running import Exactly, Results, Run
@@ -55,12 +56,20 @@ def simulate(
     chosen = schedule_of(schedule)
     _check(network, steps, arithmetic, record)
     check_schedule(chosen, network)
+    if isinstance(arithmetic, FixedPoint):
+        check_fits(network, arithmetic)
+        if chosen.counts_charge:
+            raise UnsupportedLayerError(
+                f"fixed point runs in lockstep or pipeline; {schedule} needs sums of T currents"
+            )
     drive = as_drive(x, network.input_shape)
     results = Results.of(network, drive.n_samples, steps, arithmetic, record)
 
     def run(part: slice) -> list[NodeActivity]:
         given = drive.inputs(steps, part)
         signal = Signal(representable("input x", given, arithmetic), given if drive.spiking else None)
+        if isinstance(arithmetic, FixedPoint):
+            check_carried(network, signal.values, arithmetic, drive.spiking)
         exactly = Exactly.of(network, signal.values, steps, chosen) if isinstance(arithmetic, Exact) else None
         kept = results.of_samples(part)
         return Run(network, steps, arithmetic, backend, chosen, kept, exactly, drive.spiking).all(signal)
@@ -94,6 +103,7 @@ def simulate(
         activity=activity,
         spikes=results.spikes,
         v=results.v,
+        overflows=results.overflows,
     )
 
 

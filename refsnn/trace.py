@@ -124,11 +124,14 @@ class Trace:
     residual: Mapping[str, Array]  # spiking node -> potential after the last step [N, *shape]
     activity: Activity
     spikes: Mapping[str, Array] = field(default_factory=dict)  # recorded ones: bool[T, N, *shape]
+    overflows: Mapping[str, IntArray] = field(
+        default_factory=dict
+    )  # fixed point: node -> numbers beyond its format [N]
     v: Mapping[str, Array] = field(default_factory=dict)  # recorded ones: float[T, N, *shape], after the reset
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "readout", read_only(self.readout))
-        for kind in ("counts", "residual", "spikes", "v"):
+        for kind in ("counts", "residual", "spikes", "v", "overflows"):
             object.__setattr__(self, kind, {name: read_only(array) for name, array in getattr(self, kind).items()})
 
     @property

@@ -106,3 +106,32 @@ def test_drives_that_are_refused(make, kind, message):
 def test_verify_is_about_constant_current(ann, snn, test_data):
     with pytest.raises(ShapeError, match="x: verify compares on constant current; give an array, got Bernoulli"):
         refsnn.verify(ann, snn, Bernoulli(test_data.x), steps=8)
+
+
+def test_poisson_counts_have_their_mean_and_variance():
+    """40,000 draws of mean 2.5: the mean's standard error is 0.008, the variance's about 0.018."""
+    drive = refsnn.Poisson(np.full((100, 40), 2.5), seed=1)
+    counts = drive.inputs(10, slice(None))
+    assert counts.shape == (10, 100, 40)
+    assert abs(counts.mean() - 2.5) < 0.04
+    assert abs(counts.var() - 2.5) < 0.1
+    assert (refsnn.Poisson(np.zeros((1, 3))).inputs(4, slice(None)) == 0).all()
+    assert 450 < refsnn.Poisson(np.full((1, 50), 500.0)).inputs(1, slice(None)).mean() < 550
+
+
+def test_poisson_counts_are_the_inverse_of_the_distribution():
+    """The same draws as Bernoulli's, looked up in scipy's distribution function."""
+    from scipy.stats import poisson
+
+    from refsnn.drive import _uniform
+
+    drawn = _uniform(3, 5, range(2), (20,))
+    counts = refsnn.Poisson(np.full((2, 20), 1.7), seed=3).inputs(5, slice(None))
+    assert (counts == poisson.ppf(drawn, 1.7)).all()
+
+
+def test_poisson_refuses_what_is_no_mean():
+    with pytest.raises(
+        FormatError, match=r"input x: -1.0 at index \[0\] is no mean number of spikes; scale x to 0..500"
+    ):
+        refsnn.Poisson(np.array([-1.0]))
