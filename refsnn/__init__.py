@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from refsnn.formats import load_data as load_data
     from refsnn.network import Network as Network
     from refsnn.network import Node as Node
+    from refsnn.presets import preset as preset
     from refsnn.simulator import simulate as simulate
     from refsnn.source import forward as forward
     from refsnn.trace import Record as Record
@@ -58,6 +59,7 @@ _HOME = {
     "forward": "refsnn.source",
     "load": "refsnn.formats",
     "load_data": "refsnn.formats",
+    "preset": "refsnn.presets",
     "quantise": "refsnn.conversion",
     "simulate": "refsnn.simulator",
     "verify": "refsnn.verification",

@@ -26,9 +26,13 @@ def _rounded(node: Node, arithmetic: FixedPoint) -> Node:
     changed: dict[str, Any] = {}
     for name, values in parameters(node).items():
         q = format_of(name, arithmetic)
-        fitted = (replace(q, overflow=Overflow.REFUSE) if q.overflow is Overflow.WRAP else q).of(f"{node.name}: {name}", values)
+        fitted = (replace(q, overflow=Overflow.REFUSE) if q.overflow is Overflow.WRAP else q).of(
+            f"{node.name}: {name}", values
+        )
         if name == "v_threshold" and np.min(fitted) <= 0:
-            raise FormatError(f"{node.name}: v_threshold {np.min(values):g} becomes 0 in {q}; take more bits behind the point")
+            raise FormatError(
+                f"{node.name}: v_threshold {np.min(values):g} becomes 0 in {q}; take more bits behind the point"
+            )
         changed[name] = fitted if np.ndim(values) else float(fitted)
     layer: Any = node.layer
     return replace(node, layer=replace(layer, **changed)) if changed else node

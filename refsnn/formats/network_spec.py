@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import yaml
-from pydantic import Field, TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from safetensors.numpy import save
 
@@ -20,6 +20,7 @@ from refsnn.formats.tensors import Tensors, read_tensors
 from refsnn.layers import LAYERS, default_of
 from refsnn.network import INPUT, Network, Node
 from refsnn.neurons import CONFIG
+from refsnn.presets import PRESETS, preset
 
 InputShape = Annotated[list[specs.Count], Field(min_length=1)]
 KEYS = ["name", "input", "weights", "nodes"]
@@ -79,6 +80,8 @@ def _node(document: specs.Document, index: int, entry: Any, tensors: Tensors, we
     where: specs.Path_ = ("nodes", index)
     if not isinstance(entry, dict):
         raise document.error(where, f"expected a node such as {{name: fc1, layer: Linear, ...}}, got {entry!r}")
+    if "preset" in entry:
+        return _preset(document, where, entry, tensors, weights, before)
     for key in ("name", "layer"):
         if not isinstance(entry.get(key), str):
             raise document.error((*where, key), f"expected a text, got {entry.get(key)!r}")
@@ -98,6 +101,28 @@ def _node(document: specs.Document, index: int, entry: Any, tensors: Tensors, we
     except FormatError as error:
         raise FormatError(f"{document.path}: {entry['name']}: {error}") from error
     return Node(entry["name"], layer, inputs, delays)
+
+
+def _preset(
+    document: specs.Document, where: specs.Path_, entry: dict[str, Any], tensors: Tensors, weights: str, before: str
+) -> Node:
+    """{name: lif1, preset: "snntorch.Leaky>=0.8", beta: 0.9}: another simulator's neuron with its own parameters."""
+    for key in ("name", "preset"):
+        if not isinstance(entry.get(key), str):
+            raise document.error((*where, key), f"expected a text, got {entry.get(key)!r}")
+    if "layer" in entry:
+        raise document.error((*where, "layer"), "a preset gives the layer; leave one of the two out")
+    parameters = {
+        key: tensors[value] if isinstance(value, str) and value in tensors else value
+        for key, value in entry.items()
+        if key not in ("name", "preset", "inputs")
+    }
+    inputs, delays = _inputs(document, (*where, "inputs"), entry.get("inputs", [before]))
+    try:
+        return Node(entry["name"], preset(entry["preset"], **parameters), inputs, delays)
+    except (RefSNNError, ValidationError, TypeError) as error:
+        reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+        raise document.error((*where, "preset"), str(reason)) from error
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -169,6 +194,13 @@ def network_schema() -> dict[str, Any]:
         schema["required"] = ["name", "layer", *schema.get("required", [])]
         definitions[name] = schema | {"additionalProperties": False}
         nodes.append({"$ref": f"#/$defs/{name}"})
+    # a preset's parameters are its simulator's; they are checked when the spec is read
+    definitions["preset"] = {
+        "type": "object",
+        "properties": {"name": {"type": "string"}, "preset": {"enum": list(PRESETS)}},
+        "required": ["name", "preset"],
+    }
+    nodes.append({"$ref": "#/$defs/preset"})
     return {
         "$schema": "http://json-schema.org/draft-07/schema#",
         "type": "object",
