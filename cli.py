@@ -44,17 +44,22 @@ output_option = click.option(
 chip_option = click.option(
     "--chip", "chips", multiple=True, metavar="NAME|FILE", help="Packaged chip or chip spec; repeatable."
 )
-ARITHMETICS = {"exact": "Exact", "float32": "Float32", "float64": "Float64"}
 
 
 def arithmetic_option(default: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
-    choice = click.Choice(list(ARITHMETICS))
-    return click.option("--arithmetic", type=choice, default=default, show_default=True, help="What numbers are.")
+    return click.option(
+        "--arithmetic",
+        default=default,
+        show_default=True,
+        metavar="float32|float64|exact|fixed:W,I,V",
+        help="What numbers are; fixed: formats of weights, currents and membranes as BITS.FRACTION[:ROUNDING[:OVERFLOW]].",
+    )
 
 
+SCHEDULES = ["lockstep", "pipeline", "integrate_then_fire", "averaged_current", "signed_correction"]
 schedule_option = click.option(
     "--schedule",
-    type=click.Choice(["lockstep", "integrate_then_fire"]),
+    type=click.Choice(SCHEDULES),
     default="lockstep",
     show_default=True,
     help="How layers take turns.",
@@ -119,18 +124,31 @@ def summary(model: str, spec: str | None, form: str, output: str | None) -> int:
     type=click.Path(dir_okay=False),
     help="Spec to write (.yaml); the weights go beside it (.safetensors).",
 )
-def convert(model: str, spec: str | None, form: str, output: str) -> int:
+@click.option(
+    "--quantise",
+    metavar="fixed:W,I,V",
+    help="Round weights and constants to these formats too, so that the network runs in that arithmetic.",
+)
+def convert(model: str, spec: str | None, form: str, output: str, quantise: str | None) -> int:
     """Write the spiking network: BatchNorm folded, QCFS replaced by IF neurons.
 
     \b
     Example:
       refsnn convert net.yaml -o snn.yaml
+      refsnn convert net.yaml -o snn8.yaml --quantise fixed:8.5,24.14,24.14
     """
     import refsnn
     from refsnn.tables import conversion_table
 
     ann = _network(model, spec)
     snn = refsnn.convert(ann)
+    if quantise is not None:
+        arithmetic = _number(quantise)
+        if not isinstance(arithmetic, refsnn.FixedPoint):
+            raise refsnn.errors.SpecError(
+                f"--quantise: {quantise!r} is no fixed-point format; give fixed:8.5,24.14,24.14"
+            )
+        snn = refsnn.quantise(snn, arithmetic)
     paths = refsnn.dump(snn, output)
     data = {
         "source_digest": ann.digest,
@@ -248,7 +266,9 @@ def run(
         "samples": trace.n_samples,
         "schedule": schedule,
         "arithmetic": trace.arithmetic,
+        "total_steps": trace.total_steps,
         "latency_steps": trace.latency_steps,
+        "overflows": {name: int(count.sum()) for name, count in trace.overflows.items()},
         "predictions": trace.readout[-1].argmax(-1).tolist(),
         "nodes": {n.node: {k: int(v.sum()) for k, v in n.counts().items()} for n in trace.activity.nodes},
     }
@@ -522,9 +542,9 @@ def _spiking(network: Network) -> Network:
 
 
 def _number(arithmetic: str) -> Any:
-    import refsnn
+    from refsnn.arithmetic import arithmetic_of
 
-    return getattr(refsnn, ARITHMETICS[arithmetic])()
+    return arithmetic_of(arithmetic)
 
 
 def _source_accuracy(network: Network, samples: Data) -> float:

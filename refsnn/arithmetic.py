@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from refsnn.errors import FormatError, SpecError
-from refsnn.fixed import CARRIED_BITS, Accumulate, Q
+from refsnn.errors import FormatError, SpecError, did_you_mean
+from refsnn.fixed import CARRIED_BITS, Accumulate, Overflow, Q, Rounding
 
 
 @dataclass(frozen=True)
@@ -104,3 +104,36 @@ def representable(what: str, values: np.ndarray[Any, Any], arithmetic: Arithmeti
     """`values` in the arithmetic's format, or a FormatError that names the first one beyond its largest number."""
     with np.errstate(over="ignore"):
         return finite(f"{what} in {type(arithmetic).__name__}", values.astype(arithmetic.dtype))
+
+
+def arithmetic_of(text: str) -> Arithmetic:
+    """The arithmetic that a text names: float32, float64, exact, or fixed:WEIGHT,CURRENT,MEMBRANE.
+
+    Each format is BITS.FRACTION, then, if wanted, its rounding and overflow rules behind colons:
+    fixed:8.6,16.10:floor:saturate,16.10:floor:saturate
+    """
+    plain: dict[str, Arithmetic] = {"float32": Float32(), "float64": Float64(), "exact": Exact()}
+    kind, _, formats = text.partition(":")
+    if text in plain:
+        return plain[text]
+    if kind != "fixed" or formats.count(",") != 2:
+        raise SpecError(
+            f"arithmetic: {text!r} is none{did_you_mean(text, list(plain))}; expected float32, float64, exact or "
+            "fixed:WEIGHT,CURRENT,MEMBRANE such as fixed:8.6,16.10,16.10"
+        )
+    weight, current, membrane = (_format_of(part) for part in formats.split(","))
+    return FixedPoint(weight=weight, current=current, membrane=membrane)
+
+
+def _format_of(text: str) -> Q:
+    numbers, *rules = text.split(":")
+    bits, _, fraction = numbers.partition(".")
+    try:
+        rounding = Rounding(rules[0]) if rules else Rounding.NEAREST_EVEN
+        overflow = Overflow(rules[1]) if rules[1:] else Overflow.REFUSE
+        return Q(int(bits), int(fraction or 0), rounding, overflow)
+    except ValueError as error:
+        raise SpecError(
+            f"arithmetic: format {text!r}: expected BITS.FRACTION[:ROUNDING[:OVERFLOW]], rounding one of "
+            f"{', '.join(r.value for r in Rounding)}, overflow one of {', '.join(o.value for o in Overflow)}"
+        ) from error

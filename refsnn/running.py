@@ -49,8 +49,8 @@ class Results:
         }
         return cls(
             readout=np.empty((steps, n_samples, network.n_outputs), arithmetic.dtype),
-            counts=empty(network.neurons, (n_samples,), np.int64),
-            residual=empty(network.stateful, (n_samples,), arithmetic.dtype),
+            counts=empty(_among(network.neurons, record.counts), (n_samples,), np.int64),
+            residual=empty(_among(network.stateful, record.counts), (n_samples,), arithmetic.dtype),
             spikes=spikes,
             v=empty(record.v, (steps, n_samples), arithmetic.dtype),
             overflows={node.name: np.zeros(n_samples, np.int64) for node in network.nodes}
@@ -68,6 +68,10 @@ class Results:
             {name: array[:, part] for name, array in self.v.items()},
             {name: array[part] for name, array in self.overflows.items()},
         )
+
+
+def _among(names: tuple[str, ...], chosen: tuple[str, ...] | None) -> tuple[str, ...]:
+    return names if chosen is None else tuple(name for name in names if name in chosen)
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,12 +212,15 @@ class _Worker:
             fired = self._decided(run.exactly, fired, first)
         self.memory = fired.state
         spikes, v = (a.reshape(steps, self.n_samples, *self.shape) for a in (fired.spikes, fired.v))
-        run.results.residual[name][...] = finite(f"{name}: potential in {run.arithmetic.name}", v[-1])
+        finite(f"{name}: potential in {run.arithmetic.name}", v[-1])
+        if name in run.results.residual:
+            run.results.residual[name][...] = v[-1]
         if name in run.results.v:
             run.results.v[name][first : first + steps] = v
         if isinstance(self.layer, LI):
             return Signal(v, None)
-        run.results.counts[name][...] += spike_counts(spikes)
+        if name in run.results.counts:
+            run.results.counts[name][...] += spike_counts(spikes)
         if name in run.results.spikes:
             run.results.spikes[name][first : first + steps] = spikes
         return sent(self.layer, spikes, self.shape, run.arithmetic.dtype)

@@ -45,11 +45,11 @@ def simulate(
 
     x: [N, *input_shape] is constant current, the same at every step; or a drive object.
     backend: "fast" (compiled) or "naive"; the same bits.
-    arithmetic: Float32() and Float64() round; Exact() gives the spikes that real numbers give.
-    schedule: "lockstep": a spike reaches the next layer in the step it was fired in.
-        "integrate_then_fire": every layer takes in all T steps of its input silently, then fires for T steps from the
-        sum: n = clip(floor((v_init + sum of currents) / v_threshold), 0, T). Equal to the quantiser of the source
-        network, at the price of (spiking layers + 1) * T steps until the answer. IF with reset by subtraction only.
+    arithmetic: Float32() and Float64() round; Exact() gives the spikes that real numbers give; FixedPoint(...) is a chip's.
+    schedule: "lockstep": a spike reaches the next layer in the step it was fired in; "pipeline": one step later, as on chips.
+        "integrate_then_fire", "averaged_current", "signed_correction": every layer fires clip(floor((v_init + sum of currents) /
+        v_threshold), 0, T) times, as the quantiser of the source network, at the price of more steps (total_steps,
+        latency_steps; schedules.py). IF with reset by subtraction only.
     threads: how many chunks of samples run side by side; by default as many as there are cores. The same bits.
     Raises ShapeError, UnsupportedLayerError, SpecError; NothingCompared for no samples.
     """
@@ -125,6 +125,7 @@ def _check(network: Network, steps: int, arithmetic: Arithmetic, record: Record)
     for names, having, what in (
         (record.spikes, network.neurons, "does not spike; spiking nodes"),
         (record.v, network.stateful, "has no potential; nodes with one"),
+        (record.counts or (), network.stateful, "has no potential; nodes with one"),
     ):
         for name in names:
             if network[name].name not in having:

@@ -21,10 +21,15 @@ def read_only(array: Array) -> Array:
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """Names of the spiking nodes whose spikes, or potentials after the reset, a run keeps for every step."""
+    """What a run keeps: names of the nodes whose spikes, or potentials after the reset, are kept for every step.
+
+    counts: nodes whose spike counts and residual potentials are kept, all of them unless named. A long run of a large network
+    keeps none, counts=(), to stay within its memory; the activity is kept always.
+    """
 
     spikes: tuple[str, ...] = ()
     v: tuple[str, ...] = ()
+    counts: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -279,3 +279,28 @@ def test_the_demo(tmp_path):
     assert again.code == 0
     for name in ("scores.json", "report.html", "digits.golden"):
         assert (tmp_path / "again" / name).read_bytes() == (tmp_path / "out" / name).read_bytes()
+
+
+def test_the_command_lines_schedules_are_the_simulators():
+    from refsnn import cli
+    from refsnn.schedules import SCHEDULES
+
+    assert list(SCHEDULES) == cli.SCHEDULES
+
+
+def test_fixed_point_from_the_command_line(refsnn_command):
+    """Round the digits' network to eight bits, run it, and be refused with the unrounded one."""
+    formats = "fixed:8.5,24.14,24.14"
+    written = refsnn_command("convert", "digits.yaml", "-o", "snn8.yaml", "--quantise", formats)
+    assert written.code == 0, written.err
+    ran = refsnn_command("run", "snn8.yaml", "test.npz", "--arithmetic", formats, "--format", "json")
+    assert ran.code == 0, ran.err
+    result = json.loads(ran.out)
+    assert result["accuracy_by_step"][-1] > 0.9
+    assert set(result["overflows"].values()) == {0}
+    refused = refsnn_command("run", "digits.yaml", "test.npz", "--arithmetic", formats)
+    assert (refused.code, refused.out) == (3, "")
+    assert "is no multiple of 2^-5 as Q(8, 5) has them; round the network first" in refused.err
+    mistaken = refsnn_command("run", "digits.yaml", "test.npz", "--arithmetic", "float16")
+    assert mistaken.code == 2
+    assert "arithmetic: 'float16' is none; did you mean 'float32'" in mistaken.err

@@ -172,3 +172,13 @@ def test_until_refuses_steps_that_did_not_run(trace):
         trace.activity.until(np.array([1, 2, 3]))
     with pytest.raises(SpecError, match="activity has no node 'act9'; did you mean 'act3'|'act1'|'act2'"):
         trace.activity["act9"]
+
+
+def test_counts_are_left_out_where_they_are_not_wanted(snn, test_data):
+    """Nothing that grows with samples times neurons is kept, everything else is the same."""
+    small = simulate(snn, test_data.x[:5], steps=3, record=Record(counts=()))
+    whole = simulate(snn, test_data.x[:5], steps=3, record=Record(counts=("act2",)))
+    assert (set(small.counts), set(small.residual)) == (set(), set())
+    assert (set(whole.counts), set(whole.residual)) == ({"act2"}, {"act2"})
+    assert small.readout.tobytes() == whole.readout.tobytes()
+    assert small.activity.total("spikes_out") == whole.activity.total("spikes_out")
