@@ -303,4 +303,7 @@ def test_fixed_point_from_the_command_line(refsnn_command):
     assert "is no multiple of 2^-5 as Q(8, 5) has them; round the network first" in refused.err
     mistaken = refsnn_command("run", "digits.yaml", "test.npz", "--arithmetic", "float16")
     assert mistaken.code == 2
-    assert "arithmetic: 'float16' is none; did you mean 'float32'" in mistaken.err
+    assert (
+        "arithmetic: 'float16' is none; did you mean 'float64'?; expected float32, float64, exact or fixed"
+        in mistaken.err
+    )
