@@ -114,25 +114,26 @@ else:
 
 
 @njit(cache=True, nogil=True)
-def list_word(word, base, index, count):  # type: ignore[no-untyped-def]
-    """Writes base + position of each set bit, in ascending order; returns the new number of events."""
-    while word != 0:
-        index[count] = base + lowest(word)
-        count += 1
-        word &= word - 1
-    return count
+def list_row(bits, byte, n_bytes, offset, index, count, first, place):  # type: ignore[no-untyped-def]
+    """Writes offset[x] + channel of each spike of a row of pixels, and where each pixel's begin; returns how many there are now.
 
-
-@njit(cache=True, nogil=True)
-def list_pixel(bits, byte, n_bytes, base, index, count):  # type: ignore[no-untyped-def]
-    """Writes base + channel of each spike of a pixel."""
-    stop = byte + n_bytes
-    while byte + 8 <= stop:
-        count = list_word(word_of_8(bits, byte), base, index, count)
-        byte, base = byte + 8, base + 64
-    if byte + 4 <= stop:
-        count = list_word(word_of_4(bits, byte), base, index, count)
-        byte, base = byte + 4, base + 32
-    if byte < stop:
-        count = list_word(word_of_2(bits, byte), base, index, count)
+    One function, no smaller ones inside: what Numba does for arrays in a call takes longer than a pixel.
+    """
+    for x in range(len(offset)):
+        first[place + x] = count
+        base = offset[x]
+        stop = byte + n_bytes
+        while byte < stop:
+            if byte + 8 <= stop:
+                word, read = word_of_8(bits, byte), 8
+            elif byte + 4 <= stop:
+                word, read = word_of_4(bits, byte), 4
+            else:
+                word, read = word_of_2(bits, byte), 2
+            while word != 0:
+                index[count] = base + lowest(word)
+                count += 1
+                word &= word - 1
+            byte += read
+            base += 8 * read
     return count

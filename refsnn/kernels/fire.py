@@ -18,6 +18,7 @@ from refsnn.neurons import IF, LIF, Firing, Reset
 Array = np.ndarray[Any, Any]
 LANES = 16
 LEAKY, AT_THRESHOLD, SUBTRACTS, TO_VALUE = 1, 2, 4, 8  # bits of `choices`
+RESETS = (0, SUBTRACTS, TO_VALUE)
 
 
 def numbers(neuron: IF | LIF, dtype: np.dtype[Any]) -> Array:
@@ -58,32 +59,41 @@ def _in_registers() -> Callable[..., Any]:
                 number = element(builder, constants, ir.Constant(at.type, position))
                 return Lanes(builder, splat(builder, number, LANES))
 
-            def chosen(bit, yes, no):
-                picked = builder.icmp_signed("!=", builder.and_(choice, ir.Constant(choice.type, bit)), choice.type(0))
-                return builder.select(picked, yes, no)
-
             v_threshold, v_reset, decay, gain, v_leak = (constant(k) for k in range(5))
             add = Lanes(builder, load(builder, biases, channel, vector))
             allowed = builder.bitcast(builder.trunc(valid, ir.IntType(16)), ir.VectorType(ir.IntType(1), LANES))
-
-            def step(t, carried):
-                v, total = Lanes(builder, carried[0]), carried[1]
-                x = Lanes(builder, load(builder, currents, builder.add(at, builder.mul(t, stride)), vector)) + add
-                leaked = leak_and_integrate(v, x, decay, gain, v_leak).value
-                u = Lanes(builder, chosen(LEAKY, leaked, integrate(v, x).value))
-                fired = chosen(AT_THRESHOLD, at_threshold(u, v_threshold), above_threshold(u, v_threshold))
-                fired = builder.and_(fired, allowed)
-                after = chosen(
-                    SUBTRACTS, subtracted(u, v_threshold).value, chosen(TO_VALUE, v_reset.value, u.value)
-                )
-                place = builder.add(word, builder.mul(t, apart))
-                store(builder, builder.bitcast(fired, ir.IntType(16)), masks, place)
-                return [builder.select(fired, after, u.value), builder.add(total, builder.zext(fired, tally))]
-
             start = [load(builder, potentials, to, vector), load(builder, tallies, to, tally)]
-            v_after, total = loop(builder, ir.Constant(steps.type, 0), steps, start, step)
-            store(builder, v_after, potentials, to)
-            store(builder, total, tallies, to)
+
+            def all_steps(kind):
+                """The loop over steps of one kind of neuron: nothing is left to choose inside."""
+
+                def step(t, carried):
+                    v = Lanes(builder, carried[0])
+                    x = Lanes(builder, load(builder, currents, builder.add(at, builder.mul(t, stride)), vector)) + add
+                    u = leak_and_integrate(v, x, decay, gain, v_leak) if kind & LEAKY else integrate(v, x)
+                    fired = at_threshold(u, v_threshold) if kind & AT_THRESHOLD else above_threshold(u, v_threshold)
+                    fired = builder.and_(fired, allowed)
+                    after = v_reset if kind & TO_VALUE else u
+                    after = subtracted(u, v_threshold) if kind & SUBTRACTS else after
+                    place = builder.add(word, builder.mul(t, apart))
+                    store(builder, builder.bitcast(fired, ir.IntType(16)), masks, place)
+                    total = builder.add(carried[1], builder.zext(fired, tally))
+                    return [builder.select(fired, after.value, u.value), total]
+
+                v_after, total = loop(builder, steps.type(0), steps, start, step)
+                store(builder, v_after, potentials, to)
+                store(builder, total, tallies, to)
+
+            done = builder.append_basic_block("done")
+            kinds = [leak + firing + reset for leak in (0, LEAKY) for firing in (0, AT_THRESHOLD) for reset in RESETS]
+            switch = builder.switch(choice, done)
+            for kind in kinds:
+                block = builder.append_basic_block("kind")
+                switch.add_case(choice.type(kind), block)
+                builder.position_at_end(block)
+                all_steps(kind)
+                builder.branch(done)
+            builder.position_at_end(done)
             return context.get_dummy_value()
 
         return signature, generate

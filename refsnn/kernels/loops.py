@@ -1,8 +1,8 @@
 """The compiled loops over samples, pixels and steps: list the events, sum their weight rows, let the neurons fire.
 
 A sample goes through the layer as a whole, so that its events and the buffers here stay in the caches; nothing but spikes,
-counts and potentials leaves. Outputs come in parts of up to 64 channels whose weight rows lie together: a part is finished for a
-whole sample (for Linear a few) before the next one is begun, because its rows are read again for every pixel and step.
+counts and potentials leaves. Outputs come in parts whose weight rows lie together: a part is finished for a whole sample (for
+Linear a few) before the next one is begun, because its rows are read again for every pixel and step.
 """
 
 from typing import Any, NamedTuple
@@ -10,15 +10,18 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from refsnn.kernels.bits import list_pixel, list_word, word_of_2
-from refsnn.kernels.fire import LANES, fire
+from refsnn.kernels.fire import LANES
+from refsnn.kernels.listing import buffers, list_events
 from refsnn.kernels.runs import sum_16, sum_32, sum_64
+from refsnn.kernels.spread import spread_16, spread_32
+from refsnn.kernels.target import finish_line, line_of_neurons
+from refsnn.kernels.vectors import CACHE_LINE
 
 Array = np.ndarray[Any, Any]
 
 
 class Rows(NamedTuple):
-    """Weight rows, each event's amplitude multiplied in, and how the outputs are divided into blocks and parts."""
+    """Weight rows, each event's value multiplied in, and how the outputs are divided into blocks and parts."""
 
     weight: Array  # block after block, [rows, outputs of the block]
     bias: Array  # [outputs, filled up]
@@ -27,164 +30,40 @@ class Rows(NamedTuple):
     stride: int  # outputs of the widest part, filled up
 
 
-class Listing(NamedTuple):
-    """How bits become events: index = offset[x] + channel; or, where `row` is not empty, by places in an order.
+class Reach(NamedTuple):
+    """Which outputs an event of a 3 x 3 convolution with stride 1 reaches, or of a pool in front of it."""
 
-    Flatten puts channels outermost and bits have them innermost: channel c of pixel p has the places
-    c * per_channel + rank[first[p] .. first[p + 1] - 1], and place i meets weight row row[i].
-    """
-
-    offset: Array
-    groups: int
-    per_group: int
-    first: Array
-    rank: Array
-    row: Array
-    per_channel: int
-    samples: int  # so many are listed before their rows are walked
+    rows: int  # of the map that the convolution reads
+    columns: int
+    per_row: int  # pool window
+    per_column: int
+    pad_y: int
+    pad_x: int
 
 
 @njit(cache=True, nogil=True)
-def fire_sums(bits, listing, windows, rows, numbers, choices, words, counts, residual):  # type: ignore[no-untyped-def]
-    """Weight layer and neurons: fills words [T, B, H, W, channels / 16] of spikes, counts and potentials [B, C, H, W]."""
-    steps, samples, height, width = words.shape[:4]
-    index, first, runs, current = _buffers(bits, listing, windows, rows)
-    v = np.empty(width * rows.stride, residual.dtype)
-    fired = np.empty(width * rows.stride, np.int32)
-    for start in range(0, samples, listing.samples):
-        stop = min(start + listing.samples, samples)
-        _list_events(bits, start, stop, listing, index, first)
-        for part in rows.parts:
-            for b in range(start, stop):
-                for oy in range(height):
-                    v[:] = numbers[5]
-                    fired[:] = 0
-                    for ox in range(width):
-                        n_runs = _runs(windows, bits.shape[3], oy, ox, runs)
-                        _sum_part(steps, b - start, part, rows, index, first, runs, n_runs, listing.groups, current)
-                        word = ((b * height + oy) * width + ox) * words.shape[4]
-                        _fire_part(
-                            steps, current, 0, rows.stride, rows.bias, part, v, fired, ox * rows.stride, words, word,
-                            numbers, choices,
-                        )  # fmt: skip
-                    _write_line(counts, residual, b, oy, part, fired, v, rows.stride)
-
-
-@njit(cache=True, nogil=True)
-def sums(bits, listing, windows, rows, result):  # type: ignore[no-untyped-def]
-    """Weight layer alone: fills the currents [T, B, H, W, C]."""
-    steps, samples, height, width = result.shape[:4]
-    index, first, runs, current = _buffers(bits, listing, windows, rows)
-    for start in range(0, samples, listing.samples):
-        stop = min(start + listing.samples, samples)
-        _list_events(bits, start, stop, listing, index, first)
-        for part in rows.parts:
-            for b in range(start, stop):
-                for oy in range(height):
-                    for ox in range(width):
-                        n_runs = _runs(windows, bits.shape[3], oy, ox, runs)
-                        _sum_part(steps, b - start, part, rows, index, first, runs, n_runs, listing.groups, current)
-                        for t in range(steps):
-                            for o in range(part[2], part[3]):
-                                result[t, b, oy, ox, o] = current[t * rows.stride + o - part[2]] + rows.bias[o]
-
-
-@njit(cache=True, nogil=True)
-def fire_currents(current, bias, part, numbers, choices, words, counts, residual):  # type: ignore[no-untyped-def]
-    """Neurons alone: currents [T or 1, B * H * W * C, filled up] of which a single one serves every step."""
-    steps, samples, height, width = words.shape[:4]
-    channels = counts.shape[1]
-    stride = words.shape[4] * LANES
-    v = np.empty(width * stride, residual.dtype)
-    fired = np.empty(width * stride, np.int32)
-    flat = current.reshape(-1)
-    apart = current.shape[1] if len(current) > 1 else 0
-    for b in range(samples):
-        for oy in range(height):
-            v[:] = numbers[5]
-            fired[:] = 0
-            for ox in range(width):
-                pixel = (b * height + oy) * width + ox
-                _fire_part(
-                    steps, flat, pixel * channels, apart, bias, part, v, fired, ox * stride, words,
-                    pixel * words.shape[4], numbers, choices,
-                )  # fmt: skip
-            _write_line(counts, residual, b, oy, part, fired, v, stride)
-
-
-@njit(cache=True, nogil=True)
-def _buffers(bits, listing, windows, rows):  # type: ignore[no-untyped-def]
-    """Event indices, where each pixel's begin, the runs of one output pixel and its currents at every step."""
-    steps, _, height, width, _ = bits.shape
-    if len(listing.first) > 0:
-        pixels, events = 1, len(listing.row)
-    else:
-        pixels, events = height * width, height * width * listing.groups * listing.per_group
-    index = np.empty(listing.samples * steps * events + listing.per_group, np.int32)
-    first = np.empty(listing.samples * listing.groups * steps * pixels + 1, np.int32)
+def gather(bits, listing, windows, rows, target):  # type: ignore[no-untyped-def]
+    """Output by output: each adds up the rows of its events."""
+    steps, samples = bits.shape[:2]
+    _, _, height, width, _ = target.words.shape
+    index, first, pixels = buffers(bits, listing)
     runs = np.empty(3 * windows.row.shape[1] * windows.column_start.shape[1], np.int64)
     # a block may be wider than what is left of its part: what it writes there is zeros or is written over
-    return index, first, runs, np.empty(steps * rows.stride + 64, rows.bias.dtype)
-
-
-@njit(cache=True, nogil=True)
-def _list_events(bits, start, stop, listing, index, first):  # type: ignore[no-untyped-def]
-    """The events by sample, group, step, pixel, channel; first[pixel] is where a pixel's begin."""
-    steps, samples, height, width, n_bytes = bits.shape
-    flat = bits.reshape(-1)
-    order = np.zeros(-(-len(listing.row) // 16) * 2, np.uint8)
-    count = 0
-    place = 0
-    for b in range(start, stop):
-        for group in range(listing.groups):
-            for t in range(steps):
-                byte = (t * samples + b) * height * width * n_bytes
-                if len(listing.first) > 0:
-                    first[place] = count
-                    place += 1
-                    count = _list_in_order(flat, byte, n_bytes, listing, order, index, count)
-                    continue
-                for _ in range(height):
-                    for x in range(width):
-                        first[place] = count
-                        place += 1
-                        if listing.groups == 1:
-                            count = list_pixel(flat, byte, n_bytes, listing.offset[x], index, count)
-                        else:
-                            count = _list_group(flat, byte, group, listing, listing.offset[x], index, count)
-                        byte += n_bytes
-    first[place] = count
-
-
-@njit(cache=True, nogil=True)
-def _list_group(bits, byte, group, listing, base, index, count):  # type: ignore[no-untyped-def]
-    """The spikes of one pixel in one group of channels."""
-    channel = group * listing.per_group
-    for c in range(channel, channel + listing.per_group):
-        if bits[byte + c // 8] >> (c % 8) & 1:
-            index[count] = base + c - channel
-            count += 1
-    return count
-
-
-@njit(cache=True, nogil=True)
-def _list_in_order(bits, byte, n_bytes, listing, order, index, count):  # type: ignore[no-untyped-def]
-    """The weight rows that a map's spikes meet, in the order of places: sorted by setting bits and reading them again."""
-    pixels = len(listing.first) - 1
-    spikes = index[count:]  # room for the channels of a pixel, before anything is written there for good
-    for pixel in range(pixels):
-        found = list_pixel(bits, byte + pixel * n_bytes, n_bytes, 0, spikes, 0)
-        for i in range(found):
-            for r in range(listing.first[pixel], listing.first[pixel + 1]):
-                place = spikes[i] * listing.per_channel + listing.rank[r]
-                order[place >> 3] |= np.uint8(1 << (place & 7))
-    begin = count
-    for byte in range(0, len(order), 2):
-        count = list_word(word_of_2(order, byte), 8 * byte, index, count)
-    order[:] = 0
-    for i in range(begin, count):
-        index[i] = listing.row[index[i]]
-    return count
+    current = np.empty(width * steps * rows.stride + 64, rows.bias.dtype)
+    places = 0, steps * rows.stride, rows.stride
+    neurons, words = line_of_neurons(width, rows.stride, target), target.words.reshape(-1)
+    for start in range(0, samples, listing.samples):
+        stop = min(start + listing.samples, samples)
+        list_events(bits, start, stop, listing, index, first)
+        for part in rows.parts:
+            for b in range(start, stop):
+                shift = (b - start) * listing.groups * steps * pixels
+                for oy in range(height):
+                    for ox in range(width):
+                        n_runs = _runs(windows, bits.shape[3], oy, ox, runs)
+                        at = ox * places[1]
+                        _sum_part(steps, part, rows, index, first, shift, pixels, runs, n_runs, current, at)
+                    finish_line(current, places, rows.bias, part, neurons, target, words, b, oy)
 
 
 @njit(cache=True, nogil=True)
@@ -206,41 +85,72 @@ def _runs(windows, width, oy, ox, runs):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _sum_part(steps, sample, part, rows, index, first, runs, n_runs, groups, current):  # type: ignore[no-untyped-def]
-    """Sums of one output pixel at every step, all blocks of a part: current[t * rows.stride ..]."""
-    pixels = (len(first) - 1) // groups
-    pixels //= steps
+def _sum_part(steps, part, rows, index, first, shift, pixels, runs, n_runs, current, start):  # type: ignore[no-untyped-def]
+    """Sums of one output pixel at every step, all blocks of a part: current[start + t * rows.stride ..]."""
     for block in range(part[0], part[1]):
-        group, output, wide, place = rows.blocks[block]
-        at = output - part[2]
-        shift = (sample * groups + group) * steps * pixels
+        group, wide, place = rows.blocks[block, 0], rows.blocks[block, 2], rows.blocks[block, 3]
         for t in range(steps):
+            at = start + rows.blocks[block, 1] - part[2] + t * rows.stride
+            pixel = shift + (group * steps + t) * pixels
             if wide == 64:
-                sum_64(current, at + t * rows.stride, rows.weight, place, index, first, shift + t * pixels, runs, n_runs)
+                sum_64(current, at, rows.weight, place, index, first, pixel, runs, n_runs)
             elif wide == 32:
-                sum_32(current, at + t * rows.stride, rows.weight, place, index, first, shift + t * pixels, runs, n_runs)
+                sum_32(current, at, rows.weight, place, index, first, pixel, runs, n_runs)
             else:
-                sum_16(current, at + t * rows.stride, rows.weight, place, index, first, shift + t * pixels, runs, n_runs)
+                sum_16(current, at, rows.weight, place, index, first, pixel, runs, n_runs)
 
 
 @njit(cache=True, nogil=True)
-def _fire_part(steps, current, at, apart, bias, part, v, fired, to, words, word, numbers, choices):  # type: ignore[no-untyped-def]
-    """All steps of the neurons of one pixel and part, sixteen at a time."""
-    between_steps = words.shape[1] * words.shape[2] * words.shape[3] * words.shape[4]
-    flat = words.reshape(-1)
-    for channel in range(part[2], part[3], LANES):
-        k = channel - part[2]
-        valid = (1 << min(LANES, part[3] - channel)) - 1
-        fire(
-            steps, current, at + k, apart, bias, channel, v, fired, to + k, flat, word + channel // LANES, between_steps,
-            valid, numbers, choices,
-        )  # fmt: skip
+def spread(bits, listing, reach, rows, target):  # type: ignore[no-untyped-def]
+    """Event by event: each is added to the outputs that it reaches, in three lines that are under way."""
+    steps, samples, _, map_width, _ = bits.shape
+    _, _, height, width, _ = target.words.shape
+    index, first, pixels = buffers(bits, listing)
+    lines = np.empty(3 * steps * (reach.columns + 2) * rows.stride + CACHE_LINE, rows.bias.dtype)
+    lines = lines[-(lines.ctypes.data // lines.itemsize) % (CACHE_LINE // lines.itemsize) :]
+    neurons, words = line_of_neurons(width, rows.stride, target), target.words.reshape(-1)
+    for b in range(samples):
+        list_events(bits, b, b + 1, listing, index, first)
+        for part in rows.parts:
+            wide, place = rows.blocks[part[0], 2], rows.blocks[part[0], 3]
+            apart = (reach.columns + 2) * wide  # from step to step
+            lines[:] = 0
+            for y in range(reach.rows + 2):
+                if y < reach.rows:
+                    for row in range(y * reach.per_row, (y + 1) * reach.per_row):
+                        for t in range(steps):
+                            # kernel row 0 of the line two below, 1 of the next, 2 of this one
+                            line0, line1, line2 = (
+                                ((y + 2) % 3 * steps + t) * apart,
+                                ((y + 1) % 3 * steps + t) * apart,
+                                (y % 3 * steps + t) * apart,
+                            )
+                            pixel = t * pixels + row * map_width
+                            if wide == 32:
+                                spread_32(
+                                    lines, line0, line1, line2, rows.weight, place, index, first, pixel,
+                                    reach.per_column, reach.columns,
+                                )  # fmt: skip
+                            else:
+                                spread_16(
+                                    lines, line0, line1, line2, rows.weight, place, index, first, pixel,
+                                    reach.per_column, reach.columns,
+                                )  # fmt: skip
+                line, oy = y % 3 * steps * apart, y + reach.pad_y - 2
+                if 0 <= oy < height:
+                    places = line + (2 - reach.pad_x) * wide, wide, apart
+                    finish_line(lines, places, rows.bias, part, neurons, target, words, b, oy)
+                lines[line : line + steps * apart] = 0
 
 
 @njit(cache=True, nogil=True)
-def _write_line(counts, residual, b, oy, part, fired, v, stride):  # type: ignore[no-untyped-def]
-    """From channels last in the buffers to channels first."""
-    for o in range(part[2], part[3]):
-        for ox in range(counts.shape[3]):
-            counts[b, o, oy, ox] = fired[ox * stride + o - part[2]]
-            residual[b, o, oy, ox] = v[ox * stride + o - part[2]]
+def fire_currents(current, bias, part, target):  # type: ignore[no-untyped-def]
+    """Neurons alone: currents [T or 1, B * H * W * C, filled up] of which a single one serves every step."""
+    steps, samples, height, width, per_pixel = target.words.shape
+    neurons, words = line_of_neurons(width, per_pixel * LANES, target), target.words.reshape(-1)
+    flat = current.reshape(-1)
+    apart = current.shape[1] if len(current) > 1 else 0
+    for b in range(samples):
+        for oy in range(height):
+            places = (b * height + oy) * width * part[3], part[3], apart
+            finish_line(flat, places, bias, part, neurons, target, words, b, oy)

@@ -5,6 +5,8 @@ from typing import Any
 from llvmlite import ir
 from numba import types
 
+CACHE_LINE = 64  # bytes
+
 
 class Arguments:
     """The arguments of an intrinsic, by position."""

@@ -1,0 +1,145 @@
+"""A weight layer prepared for events of one value: made once for a node, never written to, shared by chunks and threads."""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from refsnn.kernels.fan_in import Windows, as_map, flattened, summing, windows, worth
+from refsnn.kernels.fire import LANES
+from refsnn.kernels.linear import weights
+from refsnn.kernels.listing import Listing
+from refsnn.kernels.loops import Reach, Rows
+from refsnn.kernels.vectors import CACHE_LINE
+from refsnn.layers import Conv1d, Conv2d, Linear, Pool, Shape, WeightLayer
+
+Array = np.ndarray[Any, Any]
+SAMPLES_OF_LINEAR = 16  # so many share a walk through a part's weight rows
+SPREAD_BYTES = 128  # of sums side by side; nine times as many fill 18 of the 32 registers of AVX-512
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """A weight layer, and perhaps a pool in front, prepared for events of one value."""
+
+    shape: Shape  # of the output
+    listing: Listing
+    table: Windows | Reach  # gather output by output, or spread event by event
+    rows: Rows
+
+
+def plan(layer: WeightLayer, shape: Shape, value: float, dtype: np.dtype[Any], pool: Pool | None = None) -> Plan:
+    """The plan for spikes of this shape, worth `value` each, that enter the layer, or the pool in front of it.
+
+    A Linear that follows a Flatten takes the shape before the Flatten.
+    """
+    weight, bias = weights(layer, dtype)
+    weight = weight * worth(np.asarray(value, dtype)[()], pool, shape)
+    if isinstance(layer, Linear):
+        return _linear(shape, pool, weight, bias)
+    return _convolution(layer, shape, pool, weight, bias)
+
+
+def _linear(shape: Shape, pool: Pool | None, weight: Array, bias: Array) -> Plan:
+    one, none = np.zeros((1, 1), np.int64), np.zeros(0, np.int32)
+    table = Windows(one, one, one, one + 1, one, one[0])  # one output pixel that reads the one input pixel
+    listing = Listing(one[0], 1, shape[0], none, none, none, 0, SAMPLES_OF_LINEAR)
+    if len(shape) == 3:
+        listing = _in_order(listing, shape, pool)
+    return Plan((len(weight),), listing, table, _rows(weight.T[None], bias, 64))
+
+
+def _in_order(listing: Listing, shape: Shape, pool: Pool | None) -> Listing:
+    """The places that Flatten, and a pool before it, give each pixel."""
+    pixel, pooled = flattened(shape, pool)
+    before = summing(pool, shape)
+    per_map = prod((shape if before is None else before.output_shape(shape))[1:])
+    return listing._replace(
+        offset=np.zeros(shape[1] * shape[2], np.int64),
+        first=np.searchsorted(np.sort(pixel), np.arange(shape[1] * shape[2] + 1)).astype(np.int32),
+        rank=np.argsort(pixel, kind="stable").astype(np.int32),
+        row=np.add.outer(np.arange(shape[0]) * per_map, pooled).ravel().astype(np.int32),
+        per_channel=len(pixel),
+    )
+
+
+def _convolution(layer: Conv1d | Conv2d, shape: Shape, pool: Pool | None, weight: Array, bias: Array) -> Plan:
+    none = np.zeros(0, np.int32)
+    before = summing(pool, shape)
+    read = shape if before is None else before.output_shape(shape)
+    flat = layer.as_conv2d if isinstance(layer, Conv1d) else layer
+    outputs, per_group, tall, wide = flat.weight.shape
+    table: Windows | Reach
+    if _spreads(flat, pool, shape):
+        tile = (1, 1) if before is None else before.kernel
+        table = Reach(read[1], read[2], *tile, *flat.padding)
+        offset = np.zeros(shape[2], np.int64)
+        taps = weight.transpose(1, 2, 3, 0)
+        rows = _rows(taps.reshape(1, -1, outputs), bias, SPREAD_BYTES // weight.itemsize)
+    else:
+        table = windows(flat, as_map(shape), pool)
+        offset = table.offset
+        taps = weight.reshape(layer.groups, -1, per_group, tall, wide).transpose(0, 3, 4, 2, 1)
+        rows = _rows(taps.reshape(layer.groups, -1, taps.shape[-1]), bias, 64)
+    listing = Listing(offset, layer.groups, per_group, none, none, none, 0, 1)
+    return Plan(layer.output_shape(read), listing, table, rows)
+
+
+def _spreads(layer: Conv2d, pool: Pool | None, shape: Shape) -> bool:
+    """Whether each event reaches the outputs around it, three by three, and no window overlaps another."""
+    before = summing(pool, shape)
+    tiles = before is None or (before.strides == before.kernel and before.padding == (0, 0))
+    return (
+        tiles
+        and layer.weight.shape[2:] == (3, 3)
+        and layer.stride == layer.dilation == (1, 1)
+        and layer.groups == 1
+        and max(layer.padding) <= 2
+    )
+
+
+def _rows(taps: Array, bias: Array, widest: int) -> Rows:
+    """Weight rows [groups, rows, outputs of a group] in blocks whose outputs are summed side by side."""
+    groups, n_rows, per_group = taps.shape
+    blocks, columns, place = [], [], 0
+    for group in range(groups):
+        output = 0
+        while output < per_group:
+            wide = _block(per_group - output, widest)
+            filled = np.zeros((n_rows, wide), taps.dtype)
+            some = taps[group, :, output : output + wide]
+            filled[:, : some.shape[1]] = some
+            blocks.append((group, group * per_group + output, wide, place))
+            columns.append(filled.ravel())
+            output, place = output + wide, place + filled.size
+    if groups == 1 or per_group % LANES == 0:
+        ends = [min(output + wide, (group + 1) * per_group) for group, output, wide, _ in blocks]
+        parts = [(i, i + 1, blocks[i][1], end) for i, end in enumerate(ends)]
+    else:  # a word of sixteen spikes may stretch over groups
+        parts = [(0, len(blocks), 0, groups * per_group)]
+    stride = max(_filled(stop - start) for _, _, start, stop in parts)
+    padded = np.zeros(_filled(len(bias)), bias.dtype)
+    padded[: len(bias)] = bias
+    return Rows(_aligned(np.concatenate(columns)), padded, np.array(blocks), np.array(parts), stride)
+
+
+def _block(outputs: int, widest: int) -> int:
+    """How many of so many outputs are summed at once: no more than needed, but not three times over."""
+    wide = widest
+    while wide > LANES and outputs <= 3 * wide // 4 and outputs <= wide - LANES:
+        wide //= 2
+    return wide
+
+
+def _filled(outputs: int) -> int:
+    return -(-outputs // LANES) * LANES
+
+
+def _aligned(array: Array) -> Array:
+    """A copy that begins where a cache line does, so that no vector of its rows lies in two."""
+    room = np.empty(array.nbytes + CACHE_LINE, np.uint8)
+    start = -room.ctypes.data % CACHE_LINE
+    result = room[start : start + array.nbytes].view(array.dtype)
+    result[:] = array
+    return result

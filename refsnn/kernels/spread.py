@@ -1,0 +1,104 @@
+"""The inner loop of a 3 x 3 convolution with stride 1: each event is added to the nine outputs that it reaches.
+
+Events go by rows, columns, channels, and every output meets them in its own order (ky, kx, c). What a row of the input adds:
+
+    lines[ky][x + 2 - kx, o] += weight[c, ky, kx, o]    for the events (x, c) of the row in their order
+
+The sums of three columns of the three lines stay in registers while the events of a column go by.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from llvmlite import ir
+from numba import config, types
+from numba.extending import intrinsic
+
+from refsnn.kernels.vectors import Arguments, element, load, loop, store
+
+OUTPUTS = (32, 16)
+TAPS = 3  # in each direction
+
+
+def _in_registers(outputs: int) -> Callable[..., Any]:
+    @intrinsic
+    def spread_row(typing, lines, line0, line1, line2, weight, place, index, first, pixel, per_column, columns):
+        """lines[line<ky> ..]: columns + 2 sums; column x of the row has the pixels from pixel + x * per_column."""
+        signature = types.void(
+            lines, line0, line1, line2, weight, place, index, first, pixel, per_column, columns
+        )
+
+        def generate(context, builder, _, values):
+            given = Arguments(context, builder, signature, values)
+            totals, weights, indices, firsts = (given.pointer(k) for k in (0, 4, 6, 7))
+            places = [given.number(k) for k in (1, 2, 3)]
+            place, pixel, per_column, columns = (given.number(k) for k in (5, 8, 9, 10))
+            integer = place.type
+            number = context.get_value_type(lines.dtype)
+            sums = ir.VectorType(number, outputs)
+            row = ir.VectorType(context.get_value_type(weight.dtype), outputs)
+            add = builder.add if isinstance(number, ir.IntType) else builder.fadd
+            origin = builder.gep(weights, [place])
+
+            def at(ky, column, ahead):
+                column = builder.add(column, integer(ahead))
+                return builder.add(places[ky], builder.mul(column, integer(outputs)))
+
+            def column(x, carried):
+                # carried[2 * ky + j] is column x + j of line ky; the third column enters here
+                before = []
+                for ky in range(TAPS):
+                    before += [*carried[2 * ky : 2 * ky + 2], load(builder, totals, at(ky, x, 2), sums)]
+                begin = builder.add(pixel, builder.mul(x, per_column))
+                start = builder.sext(element(builder, firsts, begin), integer)
+                stop = builder.sext(element(builder, firsts, builder.add(begin, per_column)), integer)
+
+                def event(e, carried):
+                    channel = builder.sext(element(builder, indices, e), integer)
+                    rows = builder.mul(channel, integer(TAPS * TAPS * outputs))
+                    after = []
+                    for ky in range(TAPS):
+                        for j in range(TAPS):
+                            tap = builder.add(rows, integer((ky * TAPS + TAPS - 1 - j) * outputs))
+                            loaded = load(builder, origin, tap, row)
+                            if loaded.type != sums:
+                                loaded = builder.sext(loaded, sums)
+                            after.append(add(carried[TAPS * ky + j], loaded))
+                    return after
+
+                after = loop(builder, start, stop, before, event)
+                for ky in range(TAPS):
+                    store(builder, after[TAPS * ky], totals, at(ky, x, 0))
+                return [after[TAPS * ky + j] for ky in range(TAPS) for j in (1, 2)]
+
+            zero = integer(0)
+            carried = [load(builder, totals, at(ky, zero, j), sums) for ky in range(TAPS) for j in (0, 1)]
+            carried = loop(builder, zero, columns, carried, column)
+            for ky in range(TAPS):
+                for j in (0, 1):
+                    store(builder, carried[2 * ky + j], totals, at(ky, columns, j))
+            return context.get_dummy_value()
+
+        return signature, generate
+
+    return spread_row
+
+
+def _in_python(outputs: int) -> Callable[..., Any]:
+    """The same loop without a compiler, for runs with NUMBA_DISABLE_JIT=1."""
+
+    def spread_row(lines, line0, line1, line2, weight, place, index, first, pixel, per_column, columns):
+        for x in range(columns):
+            begin = pixel + x * per_column
+            for e in range(first[begin], first[begin + per_column]):
+                for ky, line in enumerate((line0, line1, line2)):
+                    for kx in range(TAPS):
+                        to = line + (x + TAPS - 1 - kx) * outputs
+                        row = place + ((index[e] * TAPS + ky) * TAPS + kx) * outputs
+                        lines[to : to + outputs] += weight[row : row + outputs]
+
+    return spread_row
+
+
+_loop = _in_python if getattr(config, "DISABLE_JIT", 0) else _in_registers
+spread_32, spread_16 = (_loop(outputs) for outputs in OUTPUTS)
