@@ -36,53 +36,57 @@ def choices(neuron: IF | LIF) -> int:
 
 def _in_registers() -> Callable[..., Any]:
     @intrinsic
-    def fire(typing, steps, current, at, stride, bias, channel, v, counts, to, words, word, apart, valid, numbers, choices):
-        """v[to ..] and counts[to ..] after the steps; words[word + t * apart] gets the spikes of step t.
+    def fire(typing, size, current, from_, bias, v, counts, to, words, word, numbers, kind):
+        """Takes the currents of sixteen neurons in each of size[0] pixels in, at all of size[1] steps.
 
-        The current of step t begins at current[at + t * stride]; bias[channel ..] is added to it.
-        valid: the bits of lanes that hold a neuron.
+        from_: where their current begins, how far it is to the next pixel and to the next step
+        to: where their v and counts begin, how far it is to the next pixel; the bias of the first
+        word: where their spikes go, how far it is to the next pixel and to the next step
+        kind: choices; the bits of those of the sixteen that are neurons
         """
-        signature = types.void(
-            steps, current, at, stride, bias, channel, v, counts, to, words, word, apart, valid, numbers, choices
-        )
+        signature = types.void(size, current, from_, bias, v, counts, to, words, word, numbers, kind)
 
         def generate(context, builder, _, values):
             given = Arguments(context, builder, signature, values)
-            currents, biases, potentials, tallies, masks, constants = (given.pointer(k) for k in (1, 4, 6, 7, 9, 13))
-            steps, at, stride, channel, to, word, apart, valid, choice = (
-                given.number(k) for k in (0, 2, 3, 5, 8, 10, 11, 12, 14)
-            )
+            currents, biases, potentials, tallies, masks, constants = (given.pointer(k) for k in (1, 3, 4, 5, 7, 9))
+            places = given.numbers(2), given.numbers(6), given.numbers(8)
+            (pixels, steps), (_, _, channel), (choice, valid) = given.numbers(0), places[1], given.numbers(10)
             vector = ir.VectorType(context.get_value_type(current.dtype), LANES)
             tally = ir.VectorType(ir.IntType(32), LANES)
 
             def constant(position):
-                number = element(builder, constants, ir.Constant(at.type, position))
-                return Lanes(builder, splat(builder, number, LANES))
+                return Lanes(builder, splat(builder, element(builder, constants, steps.type(position)), LANES))
 
             v_threshold, v_reset, decay, gain, v_leak = (constant(k) for k in range(5))
             add = Lanes(builder, load(builder, biases, channel, vector))
             allowed = builder.bitcast(builder.trunc(valid, ir.IntType(16)), ir.VectorType(ir.IntType(1), LANES))
-            start = [load(builder, potentials, to, vector), load(builder, tallies, to, tally)]
 
-            def all_steps(kind):
-                """The loop over steps of one kind of neuron: nothing is left to choose inside."""
+            def all_pixels(kind):
+                """The loops of one kind of neuron: nothing is left to choose inside."""
 
-                def step(t, carried):
-                    v = Lanes(builder, carried[0])
-                    x = Lanes(builder, load(builder, currents, builder.add(at, builder.mul(t, stride)), vector)) + add
-                    u = leak_and_integrate(v, x, decay, gain, v_leak) if kind & LEAKY else integrate(v, x)
-                    fired = at_threshold(u, v_threshold) if kind & AT_THRESHOLD else above_threshold(u, v_threshold)
-                    fired = builder.and_(fired, allowed)
-                    after = v_reset if kind & TO_VALUE else u
-                    after = subtracted(u, v_threshold) if kind & SUBTRACTS else after
-                    place = builder.add(word, builder.mul(t, apart))
-                    store(builder, builder.bitcast(fired, ir.IntType(16)), masks, place)
-                    total = builder.add(carried[1], builder.zext(fired, tally))
-                    return [builder.select(fired, after.value, u.value), total]
+                def pixel(p, _):
+                    at, place, word = (builder.add(begin, builder.mul(p, apart)) for begin, apart, _ in places)
 
-                v_after, total = loop(builder, steps.type(0), steps, start, step)
-                store(builder, v_after, potentials, to)
-                store(builder, total, tallies, to)
+                    def step(t, carried):
+                        here = builder.add(at, builder.mul(t, places[0][2]))
+                        v, x = Lanes(builder, carried[0]), Lanes(builder, load(builder, currents, here, vector)) + add
+                        u = leak_and_integrate(v, x, decay, gain, v_leak) if kind & LEAKY else integrate(v, x)
+                        fired = at_threshold(u, v_threshold) if kind & AT_THRESHOLD else above_threshold(u, v_threshold)
+                        fired = builder.and_(fired, allowed)
+                        after = v_reset if kind & TO_VALUE else u
+                        after = subtracted(u, v_threshold) if kind & SUBTRACTS else after
+                        spikes = builder.bitcast(fired, ir.IntType(16))
+                        store(builder, spikes, masks, builder.add(word, builder.mul(t, places[2][2])))
+                        total = builder.add(carried[1], builder.zext(fired, tally))
+                        return [builder.select(fired, after.value, u.value), total]
+
+                    before = [load(builder, potentials, place, vector), load(builder, tallies, place, tally)]
+                    v_after, total = loop(builder, steps.type(0), steps, before, step)
+                    store(builder, v_after, potentials, place)
+                    store(builder, total, tallies, place)
+                    return []
+
+                loop(builder, pixels.type(0), pixels, [], pixel)
 
             done = builder.append_basic_block("done")
             kinds = [leak + firing + reset for leak in (0, LEAKY) for firing in (0, AT_THRESHOLD) for reset in RESETS]
@@ -91,7 +95,7 @@ def _in_registers() -> Callable[..., Any]:
                 block = builder.append_basic_block("kind")
                 switch.add_case(choice.type(kind), block)
                 builder.position_at_end(block)
-                all_steps(kind)
+                all_pixels(kind)
                 builder.branch(done)
             builder.position_at_end(done)
             return context.get_dummy_value()
@@ -102,21 +106,23 @@ def _in_registers() -> Callable[..., Any]:
 
 
 def _in_python() -> Callable[..., Any]:
-    """The same loop without a compiler, for runs with NUMBA_DISABLE_JIT=1."""
+    """The same loops without a compiler, for runs with NUMBA_DISABLE_JIT=1."""
 
-    def fire(steps, current, at, stride, bias, channel, v, counts, to, words, word, apart, valid, numbers, choices):
+    def fire(size, current, from_, bias, v, counts, to, words, word, numbers, kind):
         v_threshold, v_reset, decay, gain, v_leak = numbers[:5]
-        lanes = slice(to, to + LANES)
-        allowed = valid >> np.arange(LANES) & 1 == 1
-        for t in range(steps):
-            x = current[at + t * stride : at + t * stride + LANES] + bias[channel : channel + LANES]
-            u = leak_and_integrate(v[lanes], x, decay, gain, v_leak) if choices & LEAKY else integrate(v[lanes], x)
-            fired = at_threshold(u, v_threshold) if choices & AT_THRESHOLD else above_threshold(u, v_threshold)
-            fired &= allowed
-            after = v_reset if choices & TO_VALUE else u
-            v[lanes] = np.where(fired, subtracted(u, v_threshold) if choices & SUBTRACTS else after, u)
-            counts[lanes] += fired
-            words[word + t * apart] = (fired << np.arange(LANES)).sum()
+        choices, allowed = kind[0], kind[1] >> np.arange(LANES) & 1 == 1
+        for pixel in range(size[0]):
+            lanes = slice(to[0] + pixel * to[1], to[0] + pixel * to[1] + LANES)
+            for t in range(size[1]):
+                at = from_[0] + pixel * from_[1] + t * from_[2]
+                x = current[at : at + LANES] + bias[to[2] : to[2] + LANES]
+                u = leak_and_integrate(v[lanes], x, decay, gain, v_leak) if choices & LEAKY else integrate(v[lanes], x)
+                fired = at_threshold(u, v_threshold) if choices & AT_THRESHOLD else above_threshold(u, v_threshold)
+                fired &= allowed
+                after = v_reset if choices & TO_VALUE else u
+                v[lanes] = np.where(fired, subtracted(u, v_threshold) if choices & SUBTRACTS else after, u)
+                counts[lanes] += fired
+                words[word[0] + pixel * word[1] + t * word[2]] = (fired << np.arange(LANES)).sum()
 
     return fire
 

@@ -14,7 +14,7 @@ class Target(NamedTuple):
     """Where results go: currents, or, where there is no room for them, what the neurons do."""
 
     words: Array  # uint16[T, B, H, W, channels / 16], spikes
-    counts: Array  # int32[B, C, H, W]
+    counts: Array  # int64[B, C, H, W]
     residual: Array  # [B, C, H, W]
     currents: Array  # [T, B, H, W, C]
     numbers: Array
@@ -43,21 +43,19 @@ def finish_line(current, places, bias, part, neurons, target, words, b, oy):  # 
 
 @njit(cache=True, nogil=True)
 def _take_in(current, places, bias, part, neurons, target, words, b, oy):  # type: ignore[no-untyped-def]
-    start, per_pixel, apart = places
     v, fired = neurons
-    steps, _, height, width, per_word = target.words.shape
+    steps, _, height, width, per_pixel = target.words.shape
     stride = len(v) // width
     v[:] = target.numbers[5]
     fired[:] = 0
-    for ox in range(width):
-        word = ((b * height + oy) * width + ox) * per_word
-        for channel in range(part[2], part[3], LANES):
-            k = channel - part[2]
-            valid = (1 << min(LANES, part[3] - channel)) - 1
-            fire(
-                steps, current, start + ox * per_pixel + k, apart, bias, channel, v, fired, ox * stride + k, words,
-                word + channel // LANES, len(words) // steps, valid, target.numbers, target.choices,
-            )  # fmt: skip
+    for channel in range(part[2], part[3], LANES):
+        k = channel - part[2]
+        word = (b * height + oy) * width * per_pixel + channel // LANES
+        fire(
+            (width, steps), current, (places[0] + k, places[1], places[2]), bias, v, fired, (k, stride, channel), words,
+            (word, per_pixel, len(words) // steps), target.numbers,
+            (target.choices, (1 << min(LANES, part[3] - channel)) - 1),
+        )  # fmt: skip
 
 
 @njit(cache=True, nogil=True)

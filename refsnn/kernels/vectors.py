@@ -19,6 +19,14 @@ class Arguments:
         make = self._context.make_array(self._types[position])
         return make(self._context, self._builder, self._values[position]).data
 
+    def numbers(self, position: int) -> list[Any]:
+        """The whole numbers of a tuple."""
+        kind = self._types[position]
+        return [
+            self._context.cast(self._builder, self._builder.extract_value(self._values[position], k), one, types.intp)
+            for k, one in enumerate(kind)
+        ]
+
     def number(self, position: int) -> Any:
         """A whole number as wide as a pointer."""
         return self._context.cast(self._builder, self._values[position], self._types[position], types.intp)
