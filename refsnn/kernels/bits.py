@@ -13,9 +13,12 @@ from numba import config, njit, types
 from numba.extending import intrinsic
 
 from refsnn.kernels.fan_in import as_map
-from refsnn.kernels.vectors import Arguments
+from refsnn.kernels.vectors import Arguments, load, splat, store
 
 Array = np.ndarray[Any, Any]
+# uint8[256 * 8]: for each byte the positions of its set bits in ascending order, then zeros
+POSITIONS = np.array([[*[k for k in range(8) if byte >> k & 1], *[0] * 8][:8] for byte in range(256)], np.uint8).ravel()
+SPELLED = 8  # numbers that list_row may write behind the last event
 
 
 def bytes_per_pixel(channels: int) -> int:
@@ -84,15 +87,25 @@ def _ones_in_registers() -> Callable[..., Any]:
     return ones
 
 
-def _lowest_in_registers() -> Callable[..., Any]:
+def _spell_in_registers() -> Callable[..., Any]:
     @intrinsic
-    def lowest(typing, word):
-        def generate(context, builder, signature, values):
-            return builder.cttz(values[0], ir.Constant(ir.IntType(1), 0))
+    def spell(typing, index, at, base, positions, byte):
+        """index[at ..] = base + position of each set bit of the byte; writes eight numbers whatever the byte."""
+        signature = types.void(index, at, base, positions, byte)
 
-        return types.int64(types.int64), generate
+        def generate(context, builder, _, values):
+            given = Arguments(context, builder, signature, values)
+            at, base, byte = (given.number(k) for k in (1, 2, 4))
+            place = builder.mul(byte, byte.type(8))
+            found = load(builder, given.pointer(3), place, ir.VectorType(ir.IntType(8), 8))
+            wide = builder.zext(found, ir.VectorType(ir.IntType(32), 8))
+            shifted = builder.add(wide, splat(builder, builder.trunc(base, ir.IntType(32)), 8))
+            store(builder, shifted, given.pointer(0), at)
+            return context.get_dummy_value()
 
-    return lowest
+        return signature, generate
+
+    return spell
 
 
 def _word_in_python(n_bytes: int) -> Callable[..., Any]:
@@ -105,12 +118,12 @@ if getattr(config, "DISABLE_JIT", 0):
     def ones(word: int) -> int:
         return word.bit_count()
 
-    def lowest(word: int) -> int:
-        return (word & -word).bit_length() - 1
+    def spell(index, at, base, positions, byte):
+        index[at : at + 8] = base + positions[8 * byte : 8 * byte + 8].astype(np.int64)
 
 else:
     word_of_8, word_of_4, word_of_2 = (_word_in_registers(n_bytes) for n_bytes in (8, 4, 2))
-    ones, lowest = _ones_in_registers(), _lowest_in_registers()
+    ones, spell = _ones_in_registers(), _spell_in_registers()
 
 
 @njit(cache=True, nogil=True)
@@ -130,10 +143,11 @@ def list_row(bits, byte, n_bytes, offset, index, count, first, place):  # type: 
                 word, read = word_of_4(bits, byte), 4
             else:
                 word, read = word_of_2(bits, byte), 2
-            while word != 0:
-                index[count] = base + lowest(word)
-                count += 1
-                word &= word - 1
+            if word != 0:
+                for k in range(read):
+                    channels = word >> 8 * k & 255
+                    spell(index, count, base + 8 * k, POSITIONS, channels)
+                    count += ones(channels)
             byte += read
             base += 8 * read
     return count

@@ -18,7 +18,6 @@ from refsnn.neurons import IF, LIF, Firing, Reset
 Array = np.ndarray[Any, Any]
 LANES = 16
 LEAKY, AT_THRESHOLD, SUBTRACTS, TO_VALUE = 1, 2, 4, 8  # bits of `choices`
-RESETS = (0, SUBTRACTS, TO_VALUE)
 
 
 def numbers(neuron: IF | LIF, dtype: np.dtype[Any]) -> Array:
@@ -61,24 +60,36 @@ def _in_registers() -> Callable[..., Any]:
             add = Lanes(builder, load(builder, biases, channel, vector))
             allowed = builder.bitcast(builder.trunc(valid, ir.IntType(16)), ir.VectorType(ir.IntType(1), LANES))
 
-            def all_pixels(kind):
-                """The loops of one kind of neuron: nothing is left to choose inside."""
+            def asked(bit):
+                is_set = builder.icmp_signed("!=", builder.and_(choice, choice.type(bit)), choice.type(0))
+                return splat(builder, is_set, LANES)
 
+            leaky, at_or_above, subtracts, to_value = (asked(bit) for bit in (LEAKY, AT_THRESHOLD, SUBTRACTS, TO_VALUE))
+
+            def any_kind(v, x):
+                leaked = leak_and_integrate(v, x, decay, gain, v_leak).value
+                u = Lanes(builder, builder.select(leaky, leaked, integrate(v, x).value))
+                fired = builder.select(at_or_above, at_threshold(u, v_threshold), above_threshold(u, v_threshold))
+                after = builder.select(to_value, v_reset.value, u.value)
+                return u, fired, builder.select(subtracts, subtracted(u, v_threshold).value, after)
+
+            def usual_kind(v, x):
+                u = integrate(v, x)
+                return u, at_threshold(u, v_threshold), subtracted(u, v_threshold).value
+
+            def all_pixels(equations):
                 def pixel(p, _):
                     at, place, word = (builder.add(begin, builder.mul(p, apart)) for begin, apart, _ in places)
 
                     def step(t, carried):
                         here = builder.add(at, builder.mul(t, places[0][2]))
-                        v, x = Lanes(builder, carried[0]), Lanes(builder, load(builder, currents, here, vector)) + add
-                        u = leak_and_integrate(v, x, decay, gain, v_leak) if kind & LEAKY else integrate(v, x)
-                        fired = at_threshold(u, v_threshold) if kind & AT_THRESHOLD else above_threshold(u, v_threshold)
+                        x = Lanes(builder, load(builder, currents, here, vector)) + add
+                        u, fired, after = equations(Lanes(builder, carried[0]), x)
                         fired = builder.and_(fired, allowed)
-                        after = v_reset if kind & TO_VALUE else u
-                        after = subtracted(u, v_threshold) if kind & SUBTRACTS else after
                         spikes = builder.bitcast(fired, ir.IntType(16))
                         store(builder, spikes, masks, builder.add(word, builder.mul(t, places[2][2])))
                         total = builder.add(carried[1], builder.zext(fired, tally))
-                        return [builder.select(fired, after.value, u.value), total]
+                        return [builder.select(fired, after, u.value), total]
 
                     before = [load(builder, potentials, place, vector), load(builder, tallies, place, tally)]
                     v_after, total = loop(builder, steps.type(0), steps, before, step)
@@ -88,16 +99,13 @@ def _in_registers() -> Callable[..., Any]:
 
                 loop(builder, pixels.type(0), pixels, [], pixel)
 
-            done = builder.append_basic_block("done")
-            kinds = [leak + firing + reset for leak in (0, LEAKY) for firing in (0, AT_THRESHOLD) for reset in RESETS]
-            switch = builder.switch(choice, done)
-            for kind in kinds:
-                block = builder.append_basic_block("kind")
-                switch.add_case(choice.type(kind), block)
-                builder.position_at_end(block)
-                all_pixels(kind)
-                builder.branch(done)
-            builder.position_at_end(done)
+            # the neurons of converted networks get a loop in which nothing is left to choose
+            usual = builder.icmp_signed("==", choice, choice.type(AT_THRESHOLD + SUBTRACTS))
+            with builder.if_else(usual) as (then, otherwise):
+                with then:
+                    all_pixels(usual_kind)
+                with otherwise:
+                    all_pixels(any_kind)
             return context.get_dummy_value()
 
         return signature, generate

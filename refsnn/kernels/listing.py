@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from refsnn.kernels.bits import list_row
+from refsnn.kernels.bits import SPELLED, list_row
 
 Array = np.ndarray[Any, Any]
 
@@ -36,7 +36,7 @@ def buffers(bits, listing):  # type: ignore[no-untyped-def]
     else:
         pixels, events = height * width, height * width * listing.groups * listing.per_group
     # the spikes of one map are written behind the events before they are put in order
-    index = np.empty(listing.samples * steps * events + height * width * n_bytes * 8, np.int32)
+    index = np.empty(listing.samples * steps * events + height * width * n_bytes * 8 + SPELLED, np.int32)
     return index, np.empty(listing.samples * listing.groups * steps * pixels + 1, np.int32), pixels
 
 
