@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from refsnn.layers import AvgPool2d, Conv2d, GlobalAvgPool2d, Linear, Pool, Shape, SumPool2d, WeightLayer
+from refsnn.layers import AvgPool2d, Conv2d, GlobalAvgPool2d, Linear, Shape, SumPool2d, WeightLayer
 
 Array = np.ndarray[Any, Any]
 SummingPool = AvgPool2d | SumPool2d | GlobalAvgPool2d
@@ -33,7 +33,7 @@ class Windows(NamedTuple):
     offset: Array
 
 
-def windows(layer: Conv2d, shape: Shape, pool: Pool | None = None) -> Windows:
+def windows(layer: Conv2d, shape: Shape, pool: SummingPool | None = None) -> Windows:
     """The tables of a convolution that reads a map of this shape, or its pool does."""
     before = summing(pool, shape) or _EVERY_PIXEL
     _, rows, columns = layer.output_shape(before.output_shape(shape))
@@ -66,7 +66,7 @@ def _reads(layer: Conv2d, pool: AvgPool2d | SumPool2d, shape: Shape, outputs: in
     return np.where(exists, read, -1).reshape(outputs, -1), taps
 
 
-def flattened(shape: Shape, pool: Pool) -> tuple[Array, Array]:
+def flattened(shape: Shape, pool: SummingPool | None) -> tuple[Array, Array]:
     """For one channel, what Flatten behind a pool reads, in order: pixel of the map, pixel of the pooled map."""
     before = summing(pool, shape) or _EVERY_PIXEL
     _, rows, columns = before.output_shape(shape)
@@ -81,19 +81,18 @@ def _windows_read(pool: AvgPool2d | SumPool2d, shape: Shape, count: int, axis: i
     return np.nonzero(exists)[0], read[exists]
 
 
-def summing(pool: Pool | None, shape: Shape) -> AvgPool2d | SumPool2d | None:
-    """The pool with its windows spelled out; a MaxPool2d adds nothing up, so it cannot stand here."""
-    assert not hasattr(pool, "kernel") or isinstance(pool, AvgPool2d | SumPool2d)
-    return pool.as_pool(shape) if isinstance(pool, GlobalAvgPool2d) else pool  # type: ignore[return-value]
+def summing(pool: SummingPool | None, shape: Shape) -> AvgPool2d | SumPool2d | None:
+    """The pool with its windows spelled out."""
+    return pool.as_pool(shape) if isinstance(pool, GlobalAvgPool2d) else pool
 
 
-def worth(value: Any, pool: Pool | None, shape: Shape) -> Any:
+def worth(value: Any, pool: SummingPool | None, shape: Shape) -> Any:
     """What events of this value (a number or an array, of a numpy dtype) are worth behind the pool: rounded once."""
     before = summing(pool, shape)
     return value / value.dtype.type(prod(before.kernel)) if isinstance(before, AvgPool2d) else value
 
 
-def fan_out(layer: WeightLayer, shape: Shape, pool: Pool | None = None) -> Array:
+def fan_out(layer: WeightLayer, shape: Shape, pool: SummingPool | None = None) -> Array:
     """How many accumulates an event of each pixel causes: int64[height, width], for all channels alike.
 
     A spike counts once for each window of the pool that it reaches, with what the pooled pixel causes.
@@ -110,7 +109,7 @@ def fan_out(layer: WeightLayer, shape: Shape, pool: Pool | None = None) -> Array
     return _through(before, shape, per_pooled)
 
 
-def reached(shape: Shape, pool: Pool) -> Array:
+def reached(shape: Shape, pool: SummingPool) -> Array:
     """How many windows of the pool each pixel lies in: int64[height, width]."""
     before = summing(pool, shape) or _EVERY_PIXEL
     return _through(before, shape, np.ones(before.output_shape(shape)[1:], np.int64))

@@ -26,8 +26,10 @@ class Rows(NamedTuple):
     weight: Array  # block after block, [rows, outputs of the block]
     bias: Array  # [outputs, filled up]
     blocks: Array  # int64[blocks, 4]: group, first output, outputs summed side by side, where its rows begin
-    parts: Array  # int64[parts, 4]: first block, behind the last block, first output (a multiple of 16), behind the last
-    stride: int  # outputs of the widest part, filled up
+    parts: (
+        Array  # int64[parts, 4]: first block, behind the last block, first output (a multiple of 16), behind the last
+    )
+    stride: int  # what the blocks of the widest part write
 
 
 class Reach(NamedTuple):
@@ -48,8 +50,7 @@ def gather(bits, listing, windows, rows, target):  # type: ignore[no-untyped-def
     _, _, height, width, _ = target.words.shape
     index, first, pixels = buffers(bits, listing)
     runs = np.empty(3 * windows.row.shape[1] * windows.column_start.shape[1], np.int64)
-    # a block may be wider than what is left of its part: what it writes there is zeros or is written over
-    current = np.empty(width * steps * rows.stride + 64, rows.bias.dtype)
+    current = np.empty(width * steps * rows.stride, rows.bias.dtype)
     places = 0, steps * rows.stride, rows.stride
     neurons, words = line_of_neurons(width, rows.stride, target), target.words.reshape(-1)
     for start in range(0, samples, listing.samples):
@@ -89,15 +90,14 @@ def _sum_part(steps, part, rows, index, first, shift, pixels, runs, n_runs, curr
     """Sums of one output pixel at every step, all blocks of a part: current[start + t * rows.stride ..]."""
     for block in range(part[0], part[1]):
         group, wide, place = rows.blocks[block, 0], rows.blocks[block, 2], rows.blocks[block, 3]
-        for t in range(steps):
-            at = start + rows.blocks[block, 1] - part[2] + t * rows.stride
-            pixel = shift + (group * steps + t) * pixels
-            if wide == 64:
-                sum_64(current, at, rows.weight, place, index, first, pixel, runs, n_runs)
-            elif wide == 32:
-                sum_32(current, at, rows.weight, place, index, first, pixel, runs, n_runs)
-            else:
-                sum_16(current, at, rows.weight, place, index, first, pixel, runs, n_runs)
+        to = steps, start + rows.blocks[block, 1] - part[2], rows.stride
+        pixel = shift + group * steps * pixels, pixels
+        if wide == 64:
+            sum_64(current, to, rows.weight, place, index, first, pixel, runs, n_runs)
+        elif wide == 32:
+            sum_32(current, to, rows.weight, place, index, first, pixel, runs, n_runs)
+        else:
+            sum_16(current, to, rows.weight, place, index, first, pixel, runs, n_runs)
 
 
 @njit(cache=True, nogil=True)
@@ -146,7 +146,7 @@ def spread(bits, listing, reach, rows, target):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def fire_currents(current, bias, part, target):  # type: ignore[no-untyped-def]
     """Neurons alone: currents [T or 1, B * H * W * C, filled up] of which a single one serves every step."""
-    steps, samples, height, width, per_pixel = target.words.shape
+    _, samples, height, width, per_pixel = target.words.shape
     neurons, words = line_of_neurons(width, per_pixel * LANES, target), target.words.reshape(-1)
     flat = current.reshape(-1)
     apart = current.shape[1] if len(current) > 1 else 0

@@ -1,7 +1,7 @@
 """Weight layer and neurons at once, on spikes as bits: the same bits as the naive kernels one after the other.
 
-    prepared = plan(layer, shape, value, dtype, pool)       # once for a node
-    spikes = fire(prepared, neuron, bits, counts=..., residual=...)     # for each chunk of samples
+prepared = plan(layer, shape, value, dtype, pool)       # once for a node
+spikes = fire(prepared, neuron, bits, counts=..., residual=...)     # for each chunk of samples
 """
 
 from typing import Any
@@ -70,6 +70,7 @@ def _target(neuron: IF | LIF, steps: int, shape: Shape, counts: Array, residual:
     fired = np.empty((steps, samples, height, width, bytes_per_pixel(channels)), np.uint8)
     constants, no_currents = numbers(neuron, residual.dtype), np.zeros((0, 0, 0, 0, 0), residual.dtype)
     maps = (samples, channels, height, width)
-    assert counts.flags.c_contiguous and residual.flags.c_contiguous  # or what reshape gives were no view
+    assert counts.flags.c_contiguous  # or what reshape gives were no view
+    assert residual.flags.c_contiguous
     counts, residual = counts.reshape(maps), residual.reshape(maps)
     return fired, Target(fired.view(np.uint16), counts, residual, no_currents, constants, choices(neuron))

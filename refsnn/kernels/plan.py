@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from refsnn.kernels.fan_in import Windows, as_map, flattened, summing, windows, worth
+from refsnn.kernels.fan_in import SummingPool, Windows, as_map, flattened, summing, windows, worth
 from refsnn.kernels.fire import LANES
 from refsnn.kernels.linear import weights
 from refsnn.kernels.listing import Listing
 from refsnn.kernels.loops import Reach, Rows
 from refsnn.kernels.vectors import CACHE_LINE
-from refsnn.layers import Conv1d, Conv2d, Linear, Pool, Shape, WeightLayer
+from refsnn.layers import Conv1d, Conv2d, Linear, Shape, WeightLayer
 
 Array = np.ndarray[Any, Any]
 SAMPLES_OF_LINEAR = 16  # so many share a walk through a part's weight rows
@@ -29,7 +29,7 @@ class Plan:
     rows: Rows
 
 
-def plan(layer: WeightLayer, shape: Shape, value: float, dtype: np.dtype[Any], pool: Pool | None = None) -> Plan:
+def plan(layer: WeightLayer, shape: Shape, value: float, dtype: np.dtype[Any], pool: SummingPool | None = None) -> Plan:
     """The plan for spikes of this shape, worth `value` each, that enter the layer, or the pool in front of it.
 
     A Linear that follows a Flatten takes the shape before the Flatten.
@@ -41,7 +41,7 @@ def plan(layer: WeightLayer, shape: Shape, value: float, dtype: np.dtype[Any], p
     return _convolution(layer, shape, pool, weight, bias)
 
 
-def _linear(shape: Shape, pool: Pool | None, weight: Array, bias: Array) -> Plan:
+def _linear(shape: Shape, pool: SummingPool | None, weight: Array, bias: Array) -> Plan:
     one, none = np.zeros((1, 1), np.int64), np.zeros(0, np.int32)
     table = Windows(one, one, one, one + 1, one, one[0])  # one output pixel that reads the one input pixel
     listing = Listing(one[0], 1, shape[0], none, none, none, 0, SAMPLES_OF_LINEAR)
@@ -50,7 +50,7 @@ def _linear(shape: Shape, pool: Pool | None, weight: Array, bias: Array) -> Plan
     return Plan((len(weight),), listing, table, _rows(weight.T[None], bias, 64))
 
 
-def _in_order(listing: Listing, shape: Shape, pool: Pool | None) -> Listing:
+def _in_order(listing: Listing, shape: Shape, pool: SummingPool | None) -> Listing:
     """The places that Flatten, and a pool before it, give each pixel."""
     pixel, pooled = flattened(shape, pool)
     before = summing(pool, shape)
@@ -64,7 +64,7 @@ def _in_order(listing: Listing, shape: Shape, pool: Pool | None) -> Listing:
     )
 
 
-def _convolution(layer: Conv1d | Conv2d, shape: Shape, pool: Pool | None, weight: Array, bias: Array) -> Plan:
+def _convolution(layer: Conv1d | Conv2d, shape: Shape, pool: SummingPool | None, weight: Array, bias: Array) -> Plan:
     none = np.zeros(0, np.int32)
     before = summing(pool, shape)
     read = shape if before is None else before.output_shape(shape)
@@ -86,7 +86,7 @@ def _convolution(layer: Conv1d | Conv2d, shape: Shape, pool: Pool | None, weight
     return Plan(layer.output_shape(read), listing, table, rows)
 
 
-def _spreads(layer: Conv2d, pool: Pool | None, shape: Shape) -> bool:
+def _spreads(layer: Conv2d, pool: SummingPool | None, shape: Shape) -> bool:
     """Whether each event reaches the outputs around it, three by three, and no window overlaps another."""
     before = summing(pool, shape)
     tiles = before is None or (before.strides == before.kernel and before.padding == (0, 0))
@@ -118,7 +118,12 @@ def _rows(taps: Array, bias: Array, widest: int) -> Rows:
         parts = [(i, i + 1, blocks[i][1], end) for i, end in enumerate(ends)]
     else:  # a word of sixteen spikes may stretch over groups
         parts = [(0, len(blocks), 0, groups * per_group)]
-    stride = max(_filled(stop - start) for _, _, start, stop in parts)
+    # with room for what the last block of a part writes beyond its outputs
+    stride = max(
+        _filled(output - start + wide)
+        for first, behind, start, _ in parts
+        for _, output, wide, _ in blocks[first:behind]
+    )
     padded = np.zeros(_filled(len(bias)), bias.dtype)
     padded[: len(bias)] = bias
     return Rows(_aligned(np.concatenate(columns)), padded, np.array(blocks), np.array(parts), stride)

@@ -14,48 +14,58 @@ from llvmlite import ir
 from numba import config, types
 from numba.extending import intrinsic
 
-from refsnn.kernels.vectors import Arguments, element, load, loop, store
+from refsnn.kernels.vectors import Arguments, element, load, loop, store, widened
 
 OUTPUTS = (64, 32, 16)  # how many outputs one call adds up; 64 floats fill four registers of AVX-512
 
 
 def _in_registers(outputs: int) -> Callable[..., Any]:
     @intrinsic
-    def sum_runs(typing, total, at, weight, place, index, first, shift, runs, count):
-        signature = types.void(total, at, weight, place, index, first, shift, runs, count)
+    def sum_runs(typing, total, to, weight, place, index, first, pixel, runs, count):
+        """The sums of one output pixel at every step.
+
+        to: how many steps, where the sums of the first go, how far it is to the next
+        place: where the block's weight rows begin
+        pixel: the input's first pixel (in `first`) at the first step, how far it is to the next step
+        runs: first pixel, pixel behind the last, weight row `base`, for each of `count` runs
+        """
+        signature = types.void(total, to, weight, place, index, first, pixel, runs, count)
 
         def generate(context, builder, _, values):
             given = Arguments(context, builder, signature, values)
             totals, weights, indices, firsts, table = (given.pointer(position) for position in (0, 2, 4, 5, 7))
-            at, place, shift, count = (given.number(position) for position in (1, 3, 6, 8))
+            (steps, at, apart), (pixel, pixels) = given.numbers(1), given.numbers(6)
+            place, count = given.number(3), given.number(8)
+            integer = at.type
             number = context.get_value_type(total.dtype)
             sums = ir.VectorType(number, outputs)
             row = ir.VectorType(context.get_value_type(weight.dtype), outputs)
             add = builder.add if isinstance(number, ir.IntType) else builder.fadd
-            wide = ir.Constant(at.type, outputs)
 
-            def added(r, carried):
-                begin, end, base = (
-                    element(builder, table, builder.add(builder.mul(r, ir.Constant(r.type, 3)), ir.Constant(r.type, k)))
-                    for k in range(3)
-                )
-                start, stop = (
-                    builder.sext(element(builder, firsts, builder.add(shift, pixel)), at.type) for pixel in (begin, end)
-                )
-                origin = builder.gep(weights, [builder.add(place, builder.mul(base, wide))])
+            def step(t, _):
+                shift = builder.add(pixel, builder.mul(t, pixels))
 
-                def event(e, carried):
-                    position = builder.mul(builder.sext(element(builder, indices, e), at.type), wide)
-                    loaded = load(builder, origin, position, row)
-                    if loaded.type != sums:
-                        loaded = builder.sext(loaded, sums)
-                    return [add(carried[0], loaded)]
+                def run(r, carried):
+                    entry = builder.mul(r, integer(3))
+                    begin, end, base = (element(builder, table, builder.add(entry, integer(k))) for k in range(3))
+                    start, stop = (
+                        builder.sext(element(builder, firsts, builder.add(shift, edge)), integer)
+                        for edge in (begin, end)
+                    )
+                    origin = builder.gep(weights, [builder.add(place, builder.mul(base, integer(outputs)))])
 
-                return loop(builder, start, stop, carried, event)
+                    def event(e, carried):
+                        row_at = builder.mul(builder.sext(element(builder, indices, e), integer), integer(outputs))
+                        return [add(carried[0], widened(builder, load(builder, origin, row_at, row), sums))]
 
-            zero = ir.Constant(sums, [0] * outputs)
-            (result,) = loop(builder, ir.Constant(at.type, 0), count, [zero], added)
-            store(builder, result, totals, at)
+                    return loop(builder, start, stop, carried, event)
+
+                zero = ir.Constant(sums, [0] * outputs)
+                (result,) = loop(builder, integer(0), count, [zero], run)
+                store(builder, result, totals, builder.add(at, builder.mul(t, apart)))
+                return []
+
+            loop(builder, integer(0), steps, [], step)
             return context.get_dummy_value()
 
         return signature, generate
@@ -66,14 +76,15 @@ def _in_registers(outputs: int) -> Callable[..., Any]:
 def _in_python(outputs: int) -> Callable[..., Any]:
     """The same loop without a compiler, for runs with NUMBA_DISABLE_JIT=1."""
 
-    def sum_runs(total, at, weight, place, index, first, shift, runs, count):
-        sums = np.zeros(outputs, total.dtype)
-        for r in range(count):
-            begin, end, base = runs[3 * r : 3 * r + 3]
-            for e in range(first[shift + begin], first[shift + end]):
-                row = place + (base + index[e]) * outputs
-                sums += weight[row : row + outputs]
-        total[at : at + outputs] = sums
+    def sum_runs(total, to, weight, place, index, first, pixel, runs, count):
+        for t in range(to[0]):
+            shift, sums = pixel[0] + t * pixel[1], np.zeros(outputs, total.dtype)
+            for r in range(count):
+                begin, end, base = runs[3 * r : 3 * r + 3]
+                for e in range(first[shift + begin], first[shift + end]):
+                    row = place + (base + index[e]) * outputs
+                    sums += weight[row : row + outputs]
+            total[to[1] + t * to[2] : to[1] + t * to[2] + outputs] = sums
 
     return sum_runs
 

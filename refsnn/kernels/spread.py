@@ -14,7 +14,7 @@ from llvmlite import ir
 from numba import config, types
 from numba.extending import intrinsic
 
-from refsnn.kernels.vectors import Arguments, element, load, loop, store
+from refsnn.kernels.vectors import Arguments, element, load, loop, store, widened
 
 OUTPUTS = (32, 16)
 TAPS = 3  # in each direction
@@ -24,9 +24,7 @@ def _in_registers(outputs: int) -> Callable[..., Any]:
     @intrinsic
     def spread_row(typing, lines, line0, line1, line2, weight, place, index, first, pixel, per_column, columns):
         """lines[line<ky> ..]: columns + 2 sums; column x of the row has the pixels from pixel + x * per_column."""
-        signature = types.void(
-            lines, line0, line1, line2, weight, place, index, first, pixel, per_column, columns
-        )
+        signature = types.void(lines, line0, line1, line2, weight, place, index, first, pixel, per_column, columns)
 
         def generate(context, builder, _, values):
             given = Arguments(context, builder, signature, values)
@@ -60,9 +58,7 @@ def _in_registers(outputs: int) -> Callable[..., Any]:
                     for ky in range(TAPS):
                         for j in range(TAPS):
                             tap = builder.add(rows, integer((ky * TAPS + TAPS - 1 - j) * outputs))
-                            loaded = load(builder, origin, tap, row)
-                            if loaded.type != sums:
-                                loaded = builder.sext(loaded, sums)
+                            loaded = widened(builder, load(builder, origin, tap, row), sums)
                             after.append(add(carried[TAPS * ky + j], loaded))
                     return after
 

@@ -70,6 +70,11 @@ def store(builder: Any, value: Any, array: Any, place: Any) -> None:
     builder.store(value, builder.bitcast(builder.gep(array, [place]), value.type.as_pointer())).align = 1
 
 
+def widened(builder: Any, value: Any, vector: Any) -> Any:
+    """Whole numbers narrower than the sums that they are added to, as wide as those; anything else as it is."""
+    return value if value.type == vector else builder.sext(value, vector)
+
+
 def splat(builder: Any, number: Any, lanes: int) -> Any:
     """The number in every lane."""
     vector = ir.VectorType(number.type, lanes)
