@@ -46,6 +46,8 @@ def _in_registers() -> Callable[..., Any]:
         signature = types.void(size, current, from_, bias, v, counts, to, words, word, numbers, kind)
 
         def generate(context, builder, _, values):
+            if isinstance(current.dtype, types.Integer):
+                return context.get_dummy_value()  # whole numbers become currents, not spikes
             given = Arguments(context, builder, signature, values)
             currents, biases, potentials, tallies, masks, constants = (given.pointer(k) for k in (1, 3, 4, 5, 7, 9))
             places = given.numbers(2), given.numbers(6), given.numbers(8)

@@ -13,7 +13,7 @@ from numba import njit
 from refsnn.kernels.fire import LANES
 from refsnn.kernels.listing import buffers, list_events
 from refsnn.kernels.runs import sum_16, sum_32, sum_64
-from refsnn.kernels.spread import spread_16, spread_32
+from refsnn.kernels.spread import spread_16, spread_32, spread_64
 from refsnn.kernels.target import finish_line, line_of_neurons
 from refsnn.kernels.vectors import CACHE_LINE
 
@@ -120,22 +120,15 @@ def spread(bits, listing, reach, rows, target):  # type: ignore[no-untyped-def]
                     for row in range(y * reach.per_row, (y + 1) * reach.per_row):
                         for t in range(steps):
                             # kernel row 0 of the line two below, 1 of the next, 2 of this one
-                            line0, line1, line2 = (
-                                ((y + 2) % 3 * steps + t) * apart,
-                                ((y + 1) % 3 * steps + t) * apart,
-                                (y % 3 * steps + t) * apart,
-                            )
-                            pixel = t * pixels + row * map_width
-                            if wide == 32:
-                                spread_32(
-                                    lines, line0, line1, line2, rows.weight, place, index, first, pixel,
-                                    reach.per_column, reach.columns,
-                                )  # fmt: skip
+                            below, next_, this = (y + 2) % 3 * steps + t, (y + 1) % 3 * steps + t, y % 3 * steps + t
+                            to, pixel = (below * apart, next_ * apart, this * apart), t * pixels + row * map_width
+                            run = pixel, reach.per_column, reach.columns
+                            if wide == 64:
+                                spread_64(lines, to, rows.weight, place, index, first, run)
+                            elif wide == 32:
+                                spread_32(lines, to, rows.weight, place, index, first, run)
                             else:
-                                spread_16(
-                                    lines, line0, line1, line2, rows.weight, place, index, first, pixel,
-                                    reach.per_column, reach.columns,
-                                )  # fmt: skip
+                                spread_16(lines, to, rows.weight, place, index, first, run)
                 line, oy = y % 3 * steps * apart, y + reach.pad_y - 2
                 if 0 <= oy < height:
                     places = line + (2 - reach.pad_x) * wide, wide, apart

@@ -12,12 +12,12 @@ from refsnn.kernels import loops
 from refsnn.kernels.bits import bytes_per_pixel
 from refsnn.kernels.fan_in import as_map
 from refsnn.kernels.fire import LANES, choices, numbers
-from refsnn.kernels.plan import Plan, plan
+from refsnn.kernels.plan import Plan, integer_plan, plan
 from refsnn.kernels.target import Target
 from refsnn.layers import Shape
 from refsnn.neurons import IF, LIF
 
-__all__ = ["Plan", "currents", "fire", "fire_currents", "plan"]
+__all__ = ["Plan", "currents", "fire", "fire_currents", "integer_plan", "plan"]
 
 Array = np.ndarray[Any, Any]
 

@@ -6,17 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from refsnn.errors import SpecError
 from refsnn.kernels.fan_in import SummingPool, Windows, as_map, flattened, summing, windows, worth
 from refsnn.kernels.fire import LANES
 from refsnn.kernels.linear import weights
 from refsnn.kernels.listing import Listing
 from refsnn.kernels.loops import Reach, Rows
+from refsnn.kernels.spread import SUMS_BYTES
 from refsnn.kernels.vectors import CACHE_LINE
 from refsnn.layers import Conv1d, Conv2d, Linear, Shape, WeightLayer
 
 Array = np.ndarray[Any, Any]
 SAMPLES_OF_LINEAR = 16  # so many share a walk through a part's weight rows
-SPREAD_BYTES = 128  # of sums side by side; nine times as many fill 18 of the 32 registers of AVX-512
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,33 @@ def plan(layer: WeightLayer, shape: Shape, value: float, dtype: np.dtype[Any], p
     """
     weight, bias = weights(layer, dtype)
     weight = weight * worth(np.asarray(value, dtype)[()], pool, shape)
+    return _prepared(layer, shape, pool, weight, bias)
+
+
+def integer_plan(layer: WeightLayer, shape: Shape, pool: SummingPool | None = None) -> Plan:
+    """The plan of a layer whose weights are whole numbers from -128 to 127, its bias whole too, for spikes worth 1.
+
+    Sums of whole numbers are exact in any order. They are kept in 16 bits, or 32, whichever is sure to hold every one of them,
+    and more of them fit into a register than floats do. An AvgPool2d in front adds up here; its division is left to the caller.
+    """
+    weight, bias = weights(layer, np.dtype(np.float64))
+    before = summing(pool, shape)
+    each = 1 if before is None else prod(before.kernel)  # a weight meets so many pixels of a window
+    largest = float((np.abs(weight).reshape(len(weight), -1).sum(axis=1) * each + np.abs(bias)).max())
+    if (
+        (weight != np.round(weight)).any()
+        or (bias != np.round(bias)).any()
+        or weight.min() < -128
+        or weight.max() > 127
+    ):
+        raise SpecError("weight: expected whole numbers from -128 to 127, and a bias of whole numbers")
+    if largest >= 1 << 31:
+        raise SpecError(f"weight: a sum may reach {largest:.0f}, which 32 bits do not hold")
+    dtype = np.int16 if largest < 1 << 15 else np.int32
+    return _prepared(layer, shape, pool, weight.astype(np.int8), bias.astype(dtype))
+
+
+def _prepared(layer: WeightLayer, shape: Shape, pool: SummingPool | None, weight: Array, bias: Array) -> Plan:
     if isinstance(layer, Linear):
         return _linear(shape, pool, weight, bias)
     return _convolution(layer, shape, pool, weight, bias)
@@ -76,7 +104,7 @@ def _convolution(layer: Conv1d | Conv2d, shape: Shape, pool: SummingPool | None,
         table = Reach(read[1], read[2], *tile, *flat.padding)
         offset = np.zeros(shape[2], np.int64)
         taps = weight.transpose(1, 2, 3, 0)
-        rows = _rows(taps.reshape(1, -1, outputs), bias, SPREAD_BYTES // weight.itemsize)
+        rows = _rows(taps.reshape(1, -1, outputs), bias, SUMS_BYTES // bias.itemsize)
     else:
         table = windows(flat, as_map(shape), pool)
         offset = table.offset

@@ -16,21 +16,28 @@ from numba.extending import intrinsic
 
 from refsnn.kernels.vectors import Arguments, element, load, loop, store, widened
 
-OUTPUTS = (32, 16)
+OUTPUTS = (64, 32, 16)  # that one call can serve
+SUMS_BYTES = 128  # of sums side by side, at most: nine times as many fill 18 of the 32 registers of AVX-512
 TAPS = 3  # in each direction
 
 
 def _in_registers(outputs: int) -> Callable[..., Any]:
     @intrinsic
-    def spread_row(typing, lines, line0, line1, line2, weight, place, index, first, pixel, per_column, columns):
-        """lines[line<ky> ..]: columns + 2 sums; column x of the row has the pixels from pixel + x * per_column."""
-        signature = types.void(lines, line0, line1, line2, weight, place, index, first, pixel, per_column, columns)
+    def spread_row(typing, lines, to, weight, place, index, first, run):
+        """Adds the events of one row of the input to the lines that they reach.
+
+        to: where the lines for kernel rows 0, 1, 2 begin, each of columns + 2 times so many outputs
+        place: where the block's weight rows begin
+        run: the row's first pixel (in `first`), pixels in a column, columns
+        """
+        signature = types.void(lines, to, weight, place, index, first, run)
 
         def generate(context, builder, _, values):
+            if outputs * lines.dtype.bitwidth // 8 > SUMS_BYTES:
+                return context.get_dummy_value()  # no plan asks for it
             given = Arguments(context, builder, signature, values)
-            totals, weights, indices, firsts = (given.pointer(k) for k in (0, 4, 6, 7))
-            places = [given.number(k) for k in (1, 2, 3)]
-            place, pixel, per_column, columns = (given.number(k) for k in (5, 8, 9, 10))
+            totals, weights, indices, firsts = (given.pointer(k) for k in (0, 2, 4, 5))
+            places, place, (pixel, per_column, columns) = given.numbers(1), given.number(3), given.numbers(6)
             integer = place.type
             number = context.get_value_type(lines.dtype)
             sums = ir.VectorType(number, outputs)
@@ -83,18 +90,19 @@ def _in_registers(outputs: int) -> Callable[..., Any]:
 def _in_python(outputs: int) -> Callable[..., Any]:
     """The same loop without a compiler, for runs with NUMBA_DISABLE_JIT=1."""
 
-    def spread_row(lines, line0, line1, line2, weight, place, index, first, pixel, per_column, columns):
+    def spread_row(lines, to, weight, place, index, first, run):
+        pixel, per_column, columns = run
         for x in range(columns):
             begin = pixel + x * per_column
             for e in range(first[begin], first[begin + per_column]):
-                for ky, line in enumerate((line0, line1, line2)):
+                for ky, line in enumerate(to):
                     for kx in range(TAPS):
-                        to = line + (x + TAPS - 1 - kx) * outputs
+                        at = line + (x + TAPS - 1 - kx) * outputs
                         row = place + ((index[e] * TAPS + ky) * TAPS + kx) * outputs
-                        lines[to : to + outputs] += weight[row : row + outputs]
+                        lines[at : at + outputs] += weight[row : row + outputs]
 
     return spread_row
 
 
 _loop = _in_python if getattr(config, "DISABLE_JIT", 0) else _in_registers
-spread_32, spread_16 = (_loop(outputs) for outputs in OUTPUTS)
+spread_64, spread_32, spread_16 = (_loop(outputs) for outputs in OUTPUTS)

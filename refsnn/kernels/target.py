@@ -74,7 +74,9 @@ def _write_neurons(neurons, part, target, b, oy):  # type: ignore[no-untyped-def
 def _write_currents(current, places, bias, part, currents, b, oy):  # type: ignore[no-untyped-def]
     start, per_pixel, apart = places
     for t in range(len(currents)):
-        for ox in range(currents.shape[3]):
-            at = start + ox * per_pixel + t * apart - part[2]
-            for o in range(part[2], part[3]):
-                currents[t, b, oy, ox, o] = current[at + o] + bias[o]
+        line = currents[t, b, oy]
+        for ox in range(len(line)):
+            at = start + ox * per_pixel + t * apart
+            pixel = line[ox, part[2] : part[3]]
+            for o in range(len(pixel)):
+                pixel[o] = current[at + o] + bias[part[2] + o]

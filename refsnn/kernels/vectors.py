@@ -96,9 +96,18 @@ def loop(builder: Any, start: Any, stop: Any, carried: list[Any], body: Any) -> 
     later = body(i, phis)
     following = builder.add(i, ir.Constant(i.type, 1))
     last = builder.block  # the body may have added blocks
-    builder.branch(head)
+    _not_unrolled(builder, builder.branch(head))
     for phi, first, after in zip([i, *phis], [start, *carried], [following, *later], strict=True):
         phi.add_incoming(first, entry)
         phi.add_incoming(after, last)
     builder.position_at_end(done)
     return phis
+
+
+def _not_unrolled(builder: Any, branch: Any) -> None:
+    """Most loops here take few turns; unrolled by LLVM they would end in a second loop for what is left over."""
+    module = builder.module
+    disable = module.add_metadata([ir.MetaDataString(module, "llvm.loop.unroll.disable")])
+    node = ir.values.MDValue(module, [disable], name=str(len(module.metadata)))
+    node.operands = (node, disable)  # a loop's metadata names itself, so that no two loops share it
+    branch.set_metadata("llvm.loop", node)

@@ -4,11 +4,13 @@ from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from same import assert_identical
 
 from refsnn import strategies as snn
+from refsnn.errors import SpecError
 from refsnn.kernels import bits, conv, fan_in, linear, neuron, packed
 from refsnn.layers import AvgPool2d, Conv2d, GlobalAvgPool2d, Linear, SumPool2d
 
@@ -262,3 +264,39 @@ def test_counts_are_what_enumeration_gives(case):
     assert_identical(bits.count(train, fan_in.fan_out(case.layer, case.shape, case.pool)), synops)
     assert_identical(bits.count(train, fan_in.reached(case.shape, pool)), events)
     assert_identical(bits.count(train, np.ones(case.shape[1:], np.int64)), spikes.sum(axis=(2, 3, 4), dtype=np.int64))
+
+
+@given(case=cases(), largest=st.sampled_from([1, 7, 127]), steps=st.integers(1, 3))
+def test_integer_sums_are_exact(case, largest, steps):
+    """Against int64, in 16 bits where the weights cannot leave them and in 32 elsewhere; a mean adds up only."""
+    layer = whole(case.layer, case.seed, largest)
+    spikes = spike_train(case.seed, (steps, 2, *case.shape))
+    pool = case.in_layer
+    if isinstance(pool, AvgPool2d):
+        pool = SumPool2d(kernel=pool.kernel, stride=pool.stride, padding=pool.padding)
+    exact = replace(case, layer=layer, pool=pool).naive(spikes.reshape(-1, *case.shape).astype(np.int64))
+    prepared = packed.integer_plan(layer, case.shape, case.pool)
+    current = packed.currents(prepared, bits.pack(spikes))
+    assert current.dtype in (np.int16, np.int32)
+    assert_identical(current.astype(np.int64), exact.reshape(current.shape))
+
+
+def whole(layer, seed, largest):
+    draw = np.random.Generator(np.random.PCG64(seed))
+    bias = None if layer.bias is None else draw.integers(-largest, largest, layer.bias.shape, endpoint=True)
+    return replace(layer, weight=draw.integers(-largest, largest, layer.weight.shape, endpoint=True), bias=bias)
+
+
+@pytest.mark.parametrize("value", [0.5, 128.0, -129.0])
+def test_integer_plans_refuse_other_numbers(value):
+    layer = Linear(weight=np.array([[1.0, value]]))
+    with pytest.raises(
+        SpecError, match="^weight: expected whole numbers from -128 to 127, and a bias of whole numbers$"
+    ):
+        packed.integer_plan(layer, (2,))
+
+
+def test_integer_plans_refuse_sums_beyond_32_bits():
+    layer = Linear(weight=np.array([[1.0]]), bias=np.array([2.0**31 - 1]))
+    with pytest.raises(SpecError, match="^weight: a sum may reach 2147483648, which 32 bits do not hold$"):
+        packed.integer_plan(layer, (1,))
