@@ -47,12 +47,12 @@ class Reach(NamedTuple):
 def gather(bits, listing, windows, rows, target):  # type: ignore[no-untyped-def]
     """Output by output: each adds up the rows of its events."""
     steps, samples = bits.shape[:2]
-    _, _, height, width, _ = target.words.shape
+    height, width = target.height, target.width
     index, first, pixels = buffers(bits, listing)
     runs = np.empty(3 * windows.row.shape[1] * windows.column_start.shape[1], np.int64)
     current = np.empty(width * steps * rows.stride, rows.bias.dtype)
     places = 0, steps * rows.stride, rows.stride
-    neurons, words = line_of_neurons(width, rows.stride, target), target.words.reshape(-1)
+    neurons = line_of_neurons(rows.stride, target)
     for start in range(0, samples, listing.samples):
         stop = min(start + listing.samples, samples)
         list_events(bits, start, stop, listing, index, first)
@@ -64,7 +64,7 @@ def gather(bits, listing, windows, rows, target):  # type: ignore[no-untyped-def
                         n_runs = _runs(windows, bits.shape[3], oy, ox, runs)
                         at = ox * places[1]
                         _sum_part(steps, part, rows, index, first, shift, pixels, runs, n_runs, current, at)
-                    finish_line(current, places, rows.bias, part, neurons, target, words, b, oy)
+                    finish_line(current, places, rows.bias, part, neurons, target, b, oy)
 
 
 @njit(cache=True, nogil=True)
@@ -104,24 +104,26 @@ def _sum_part(steps, part, rows, index, first, shift, pixels, runs, n_runs, curr
 def spread(bits, listing, reach, rows, target):  # type: ignore[no-untyped-def]
     """Event by event: each is added to the outputs that it reaches, in three lines that are under way."""
     steps, samples, _, map_width, _ = bits.shape
-    _, _, height, width, _ = target.words.shape
     index, first, pixels = buffers(bits, listing)
-    lines = np.empty(3 * steps * (reach.columns + 2) * rows.stride + CACHE_LINE, rows.bias.dtype)
+    silent = 3 * steps * (reach.columns + 2) * rows.stride  # where a line of zeros lies, in which the others begin
+    lines = np.zeros(silent + (reach.columns + 2) * rows.stride + CACHE_LINE, rows.bias.dtype)
     lines = lines[-(lines.ctypes.data // lines.itemsize) % (CACHE_LINE // lines.itemsize) :]
-    neurons, words = line_of_neurons(width, rows.stride, target), target.words.reshape(-1)
+    neurons = line_of_neurons(rows.stride, target)
     for b in range(samples):
         list_events(bits, b, b + 1, listing, index, first)
         for part in rows.parts:
             wide, place = rows.blocks[part[0], 2], rows.blocks[part[0], 3]
             apart = (reach.columns + 2) * wide  # from step to step
-            lines[:] = 0
+            lines[: 2 * steps * apart] = 0
             for y in range(reach.rows + 2):
                 if y < reach.rows:
                     for row in range(y * reach.per_row, (y + 1) * reach.per_row):
                         for t in range(steps):
                             # kernel row 0 of the line two below, 1 of the next, 2 of this one
                             below, next_, this = (y + 2) % 3 * steps + t, (y + 1) % 3 * steps + t, y % 3 * steps + t
-                            to, pixel = (below * apart, next_ * apart, this * apart), t * pixels + row * map_width
+                            begin = silent if row == y * reach.per_row else below * apart
+                            to = begin, below * apart, next_ * apart, this * apart
+                            pixel = t * pixels + row * map_width
                             run = pixel, reach.per_column, reach.columns
                             if wide == 64:
                                 spread_64(lines, to, rows.weight, place, index, first, run)
@@ -130,20 +132,18 @@ def spread(bits, listing, reach, rows, target):  # type: ignore[no-untyped-def]
                             else:
                                 spread_16(lines, to, rows.weight, place, index, first, run)
                 line, oy = y % 3 * steps * apart, y + reach.pad_y - 2
-                if 0 <= oy < height:
+                if 0 <= oy < target.height:
                     places = line + (2 - reach.pad_x) * wide, wide, apart
-                    finish_line(lines, places, rows.bias, part, neurons, target, words, b, oy)
-                lines[line : line + steps * apart] = 0
+                    finish_line(lines, places, rows.bias, part, neurons, target, b, oy)
 
 
 @njit(cache=True, nogil=True)
 def fire_currents(current, bias, part, target):  # type: ignore[no-untyped-def]
     """Neurons alone: currents [T or 1, B * H * W * C, filled up] of which a single one serves every step."""
-    _, samples, height, width, per_pixel = target.words.shape
-    neurons, words = line_of_neurons(width, per_pixel * LANES, target), target.words.reshape(-1)
+    neurons = line_of_neurons(-(-target.channels // LANES) * LANES, target)
     flat = current.reshape(-1)
     apart = current.shape[1] if len(current) > 1 else 0
-    for b in range(samples):
-        for oy in range(height):
-            places = (b * height + oy) * width * part[3], part[3], apart
-            finish_line(flat, places, bias, part, neurons, target, words, b, oy)
+    for b in range(target.samples):
+        for oy in range(target.height):
+            places = (b * target.height + oy) * target.width * target.channels, target.channels, apart
+            finish_line(flat, places, bias, part, neurons, target, b, oy)

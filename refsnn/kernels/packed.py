@@ -35,13 +35,14 @@ def fire(plan: Plan, neuron: IF | LIF, bits: Array, *, counts: Array, residual: 
 
 def currents(plan: Plan, bits: Array) -> Array:
     """The weight layer's currents [T, B, *shape]; in memory channels lie side by side."""
+    steps, samples = bits.shape[:2]
     channels, height, width = as_map(plan.shape)
     dtype = plan.rows.bias.dtype
-    result = np.empty((*bits.shape[:2], height, width, channels), dtype)
-    nothing = np.zeros((0, 0, 0, 0), dtype)
-    words = np.zeros((0, 0, height, width, 0), np.uint16)
-    _walk(plan, bits, Target(words, nothing.astype(np.int64), nothing, result, np.zeros(6, dtype), 0))
-    return np.moveaxis(result, -1, 2).reshape(*bits.shape[:2], *plan.shape)
+    result = np.empty((steps, samples, height, width, channels), dtype)
+    words, counts, none = np.zeros(0, np.uint16), np.zeros(0, np.int64), np.zeros(0, dtype)
+    target = Target(steps, samples, channels, height, width, words, counts, none, result.ravel(), np.zeros(6, dtype), 0)
+    _walk(plan, bits, target)
+    return np.moveaxis(result, -1, 2).reshape(steps, samples, *plan.shape)
 
 
 def fire_currents(neuron: IF | LIF, current: Array, steps: int, *, counts: Array, residual: Array) -> Array:
@@ -68,9 +69,10 @@ def _target(neuron: IF | LIF, steps: int, shape: Shape, counts: Array, residual:
     """Room for the spikes, and all results as the loops fill them."""
     samples, (channels, height, width) = len(counts), as_map(shape)
     fired = np.empty((steps, samples, height, width, bytes_per_pixel(channels)), np.uint8)
-    constants, no_currents = numbers(neuron, residual.dtype), np.zeros((0, 0, 0, 0, 0), residual.dtype)
-    maps = (samples, channels, height, width)
-    assert counts.flags.c_contiguous  # or what reshape gives were no view
+    assert counts.flags.c_contiguous  # or what ravel gives were no view
     assert residual.flags.c_contiguous
-    counts, residual = counts.reshape(maps), residual.reshape(maps)
-    return fired, Target(fired.view(np.uint16), counts, residual, no_currents, constants, choices(neuron))
+    target = Target(
+        steps, samples, channels, height, width, fired.view(np.uint16).ravel(), counts.ravel(), residual.ravel(),
+        np.zeros(0, residual.dtype), numbers(neuron, residual.dtype), choices(neuron),
+    )  # fmt: skip
+    return fired, target

@@ -26,7 +26,8 @@ def _in_registers(outputs: int) -> Callable[..., Any]:
     def spread_row(typing, lines, to, weight, place, index, first, run):
         """Adds the events of one row of the input to the lines that they reach.
 
-        to: where the lines for kernel rows 0, 1, 2 begin, each of columns + 2 times so many outputs
+        to: where the sums for kernel row 0 come from, where those for kernel rows 0, 1, 2 go (and come from), each a line of
+            columns + 2 times so many outputs
         place: where the block's weight rows begin
         run: the row's first pixel (in `first`), pixels in a column, columns
         """
@@ -37,7 +38,9 @@ def _in_registers(outputs: int) -> Callable[..., Any]:
                 return context.get_dummy_value()  # no plan asks for it
             given = Arguments(context, builder, signature, values)
             totals, weights, indices, firsts = (given.pointer(k) for k in (0, 2, 4, 5))
-            places, place, (pixel, per_column, columns) = given.numbers(1), given.number(3), given.numbers(6)
+            (source, *places), place = given.numbers(1), given.number(3)
+            pixel, per_column, columns = given.numbers(6)
+            sources = [source, *places[1:]]
             integer = place.type
             number = context.get_value_type(lines.dtype)
             sums = ir.VectorType(number, outputs)
@@ -45,15 +48,15 @@ def _in_registers(outputs: int) -> Callable[..., Any]:
             add = builder.add if isinstance(number, ir.IntType) else builder.fadd
             origin = builder.gep(weights, [place])
 
-            def at(ky, column, ahead):
+            def at(line, column, ahead):
                 column = builder.add(column, integer(ahead))
-                return builder.add(places[ky], builder.mul(column, integer(outputs)))
+                return builder.add(line, builder.mul(column, integer(outputs)))
 
             def column(x, carried):
                 # carried[2 * ky + j] is column x + j of line ky; the third column enters here
                 before = []
                 for ky in range(TAPS):
-                    before += [*carried[2 * ky : 2 * ky + 2], load(builder, totals, at(ky, x, 2), sums)]
+                    before += [*carried[2 * ky : 2 * ky + 2], load(builder, totals, at(sources[ky], x, 2), sums)]
                 begin = builder.add(pixel, builder.mul(x, per_column))
                 start = builder.sext(element(builder, firsts, begin), integer)
                 stop = builder.sext(element(builder, firsts, builder.add(begin, per_column)), integer)
@@ -71,15 +74,15 @@ def _in_registers(outputs: int) -> Callable[..., Any]:
 
                 after = loop(builder, start, stop, before, event)
                 for ky in range(TAPS):
-                    store(builder, after[TAPS * ky], totals, at(ky, x, 0))
+                    store(builder, after[TAPS * ky], totals, at(places[ky], x, 0))
                 return [after[TAPS * ky + j] for ky in range(TAPS) for j in (1, 2)]
 
             zero = integer(0)
-            carried = [load(builder, totals, at(ky, zero, j), sums) for ky in range(TAPS) for j in (0, 1)]
+            carried = [load(builder, totals, at(sources[ky], zero, j), sums) for ky in range(TAPS) for j in (0, 1)]
             carried = loop(builder, zero, columns, carried, column)
             for ky in range(TAPS):
                 for j in (0, 1):
-                    store(builder, carried[2 * ky + j], totals, at(ky, columns, j))
+                    store(builder, carried[2 * ky + j], totals, at(places[ky], columns, j))
             return context.get_dummy_value()
 
         return signature, generate
@@ -92,10 +95,12 @@ def _in_python(outputs: int) -> Callable[..., Any]:
 
     def spread_row(lines, to, weight, place, index, first, run):
         pixel, per_column, columns = run
+        length = (columns + 2) * outputs
+        lines[to[1] : to[1] + length] = lines[to[0] : to[0] + length]
         for x in range(columns):
             begin = pixel + x * per_column
             for e in range(first[begin], first[begin + per_column]):
-                for ky, line in enumerate(to):
+                for ky, line in enumerate(to[1:]):
                     for kx in range(TAPS):
                         at = line + (x + TAPS - 1 - kx) * outputs
                         row = place + ((index[e] * TAPS + ky) * TAPS + kx) * outputs

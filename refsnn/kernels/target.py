@@ -6,13 +6,19 @@ import numpy as np
 from numba import njit
 
 from refsnn.kernels.fire import LANES, fire
+from refsnn.kernels.transpose import TILE, transpose
 
 Array = np.ndarray[Any, Any]
 
 
 class Target(NamedTuple):
-    """Where results go: currents, or, where there is no room for them, what the neurons do."""
+    """Where results go, arrays without axes: to `currents`, or, where that is empty, what the neurons do to the others."""
 
+    steps: int
+    samples: int
+    channels: int
+    height: int
+    width: int
     words: Array  # uint16[T, B, H, W, channels / 16], spikes
     counts: Array  # int64[B, C, H, W]
     residual: Array  # [B, C, H, W]
@@ -22,38 +28,37 @@ class Target(NamedTuple):
 
 
 @njit(cache=True, nogil=True)
-def line_of_neurons(width, stride, target):  # type: ignore[no-untyped-def]
+def line_of_neurons(stride, target):  # type: ignore[no-untyped-def]
     """Room for the potentials and the counts of one line of neurons, `stride` of them in a pixel."""
-    return np.empty(width * stride, target.residual.dtype), np.empty(width * stride, np.int32)
+    return np.empty(target.width * stride, target.residual.dtype), np.empty(target.width * stride, np.int32)
 
 
 @njit(cache=True, nogil=True)
-def finish_line(current, places, bias, part, neurons, target, words, b, oy):  # type: ignore[no-untyped-def]
+def finish_line(current, places, bias, part, neurons, target, b, oy):  # type: ignore[no-untyped-def]
     """What becomes of one line of outputs and its currents, of all steps.
 
     places: where the currents begin, and how far it is from pixel to pixel and from step to step.
-    words: target.words without its axes; taking them off here would take longer than some lines.
     """
-    if target.currents.size > 0:
-        _write_currents(current, places, bias, part, target.currents, b, oy)
+    if len(target.currents) > 0:
+        _write_currents(current, places, bias, part, target, b, oy)
     else:
-        _take_in(current, places, bias, part, neurons, target, words, b, oy)
+        _take_in(current, places, bias, part, neurons, target, b, oy)
         _write_neurons(neurons, part, target, b, oy)
 
 
 @njit(cache=True, nogil=True)
-def _take_in(current, places, bias, part, neurons, target, words, b, oy):  # type: ignore[no-untyped-def]
+def _take_in(current, places, bias, part, neurons, target, b, oy):  # type: ignore[no-untyped-def]
     v, fired = neurons
-    steps, _, height, width, per_pixel = target.words.shape
-    stride = len(v) // width
+    stride = len(v) // target.width
     v[:] = target.numbers[5]
     fired[:] = 0
+    per_pixel = -(-target.channels // LANES)
     for channel in range(part[2], part[3], LANES):
         k = channel - part[2]
-        word = (b * height + oy) * width * per_pixel + channel // LANES
+        word = (b * target.height + oy) * target.width * per_pixel + channel // LANES
         fire(
-            (width, steps), current, (places[0] + k, places[1], places[2]), bias, v, fired, (k, stride, channel), words,
-            (word, per_pixel, len(words) // steps), target.numbers,
+            (target.width, target.steps), current, (places[0] + k, places[1], places[2]), bias, v, fired,
+            (k, stride, channel), target.words, (word, per_pixel, len(target.words) // target.steps), target.numbers,
             (target.choices, (1 << min(LANES, part[3] - channel)) - 1),
         )  # fmt: skip
 
@@ -62,21 +67,28 @@ def _take_in(current, places, bias, part, neurons, target, words, b, oy):  # typ
 def _write_neurons(neurons, part, target, b, oy):  # type: ignore[no-untyped-def]
     """From channels last in the line to channels first."""
     v, fired = neurons
-    width = target.counts.shape[3]
-    stride = len(v) // width
-    for o in range(part[2], part[3]):
-        for ox in range(width):
-            target.counts[b, o, oy, ox] = fired[ox * stride + o - part[2]]
-            target.residual[b, o, oy, ox] = v[ox * stride + o - part[2]]
+    width, counts, residual = target.width, target.counts, target.residual
+    stride, per_channel = len(v) // width, target.height * width
+    tiled = width // TILE * TILE
+    for channel in range(part[2], part[3], TILE):
+        place = (b * target.channels + channel) * per_channel + oy * width
+        whole = tiled if channel + TILE <= part[3] else 0
+        for ox in range(0, whole, TILE):
+            here = ox * stride + channel - part[2], stride
+            transpose(fired, here, counts, (place + ox, per_channel))
+            transpose(v, here, residual, (place + ox, per_channel))
+        for k in range(min(TILE, part[3] - channel)):
+            for ox in range(whole, width):
+                counts[place + k * per_channel + ox] = fired[ox * stride + channel - part[2] + k]
+                residual[place + k * per_channel + ox] = v[ox * stride + channel - part[2] + k]
 
 
 @njit(cache=True, nogil=True)
-def _write_currents(current, places, bias, part, currents, b, oy):  # type: ignore[no-untyped-def]
-    start, per_pixel, apart = places
-    for t in range(len(currents)):
-        line = currents[t, b, oy]
-        for ox in range(len(line)):
-            at = start + ox * per_pixel + t * apart
-            pixel = line[ox, part[2] : part[3]]
-            for o in range(len(pixel)):
-                pixel[o] = current[at + o] + bias[part[2] + o]
+def _write_currents(current, places, bias, part, target, b, oy):  # type: ignore[no-untyped-def]
+    currents = target.currents
+    for t in range(target.steps):
+        for ox in range(target.width):
+            pixel = ((t * target.samples + b) * target.height + oy) * target.width + ox
+            to, at = pixel * target.channels, places[0] + ox * places[1] + t * places[2] - part[2]
+            for o in range(part[2], part[3]):
+                currents[to + o] = current[at + o] + bias[o]

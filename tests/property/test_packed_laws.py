@@ -205,7 +205,9 @@ def test_packed_signals_are_maps_of_one_row(conv1d, cell, seed, dtype):
 
 @given(
     cell=snn.neurons(),
-    shape=st.tuples(st.integers(1, 40)) | st.tuples(st.integers(1, 40), st.integers(1, 4), st.integers(1, 4)),
+    shape=st.tuples(st.integers(1, 40))
+    | st.tuples(st.integers(1, 40), st.integers(1, 4), st.integers(1, 4))
+    | st.tuples(st.integers(1, 40), st.integers(1, 2), st.integers(15, 40)),
     steps=st.integers(1, 6) | st.just(70),
     constant=st.booleans(),
     seed=seeds,
