@@ -12,11 +12,11 @@ from numba import config, types
 from numba.extending import intrinsic
 
 from refsnn.dynamics import above_threshold, at_threshold, integrate, leak_and_integrate, subtracted
+from refsnn.kernels.rows import LANES
 from refsnn.kernels.vectors import Arguments, Lanes, element, load, loop, splat, store
 from refsnn.neurons import IF, LIF, Firing, Reset
 
 Array = np.ndarray[Any, Any]
-LANES = 16
 LEAKY, AT_THRESHOLD, SUBTRACTS, TO_VALUE = 1, 2, 4, 8  # bits of `choices`
 
 

@@ -10,26 +10,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from refsnn.kernels.fire import LANES
 from refsnn.kernels.listing import buffers, list_events
-from refsnn.kernels.runs import sum_16, sum_32, sum_64
+from refsnn.kernels.rows import LANES
+from refsnn.kernels.runs import line_runs, sum_part
 from refsnn.kernels.spread import spread_16, spread_32, spread_64
 from refsnn.kernels.target import finish_line, line_of_neurons
 from refsnn.kernels.vectors import CACHE_LINE
 
 Array = np.ndarray[Any, Any]
-
-
-class Rows(NamedTuple):
-    """Weight rows, each event's value multiplied in, and how the outputs are divided into blocks and parts."""
-
-    weight: Array  # block after block, [rows, outputs of the block]
-    bias: Array  # [outputs, filled up]
-    blocks: Array  # int64[blocks, 4]: group, first output, outputs summed side by side, where its rows begin
-    parts: (
-        Array  # int64[parts, 4]: first block, behind the last block, first output (a multiple of 16), behind the last
-    )
-    stride: int  # what the blocks of the widest part write
 
 
 class Reach(NamedTuple):
@@ -47,10 +35,9 @@ class Reach(NamedTuple):
 def gather(bits, listing, windows, rows, target):  # type: ignore[no-untyped-def]
     """Output by output: each adds up the rows of its events."""
     steps, samples = bits.shape[:2]
-    height, width = target.height, target.width
     index, first, pixels = buffers(bits, listing)
-    runs = np.empty(3 * windows.row.shape[1] * windows.column_start.shape[1], np.int64)
-    current = np.empty(width * steps * rows.stride, rows.bias.dtype)
+    runs = np.empty(3 * target.width * windows.row.shape[1] * windows.column_start.shape[1], np.int64)
+    current = np.empty(target.width * steps * rows.stride, rows.bias.dtype)
     places = 0, steps * rows.stride, rows.stride
     neurons = line_of_neurons(rows.stride, target)
     for start in range(0, samples, listing.samples):
@@ -59,45 +46,10 @@ def gather(bits, listing, windows, rows, target):  # type: ignore[no-untyped-def
         for part in rows.parts:
             for b in range(start, stop):
                 shift = (b - start) * listing.groups * steps * pixels
-                for oy in range(height):
-                    for ox in range(width):
-                        n_runs = _runs(windows, bits.shape[3], oy, ox, runs)
-                        at = ox * places[1]
-                        _sum_part(steps, part, rows, index, first, shift, pixels, runs, n_runs, current, at)
+                for oy in range(target.height):
+                    size = target.width, steps, line_runs(windows, bits.shape[3], oy, runs)
+                    sum_part(size, part, rows, (index, None, first), shift, pixels, runs, current)
                     finish_line(current, places, rows.bias, part, neurons, target, b, oy)
-
-
-@njit(cache=True, nogil=True)
-def _runs(windows, width, oy, ox, runs):  # type: ignore[no-untyped-def]
-    """The runs of one output pixel: (first pixel, behind the last pixel, weight row), as many as are returned."""
-    n_runs = 0
-    for i in range(windows.row.shape[1]):
-        y = windows.row[oy, i]
-        if y < 0:
-            continue
-        for j in range(windows.column_start.shape[1]):
-            start, stop = windows.column_start[ox, j], windows.column_stop[ox, j]
-            if start < stop:
-                runs[3 * n_runs] = y * width + start
-                runs[3 * n_runs + 1] = y * width + stop
-                runs[3 * n_runs + 2] = windows.row_tap[oy, i] + windows.column_tap[ox, j]
-                n_runs += 1
-    return n_runs
-
-
-@njit(cache=True, nogil=True)
-def _sum_part(steps, part, rows, index, first, shift, pixels, runs, n_runs, current, start):  # type: ignore[no-untyped-def]
-    """Sums of one output pixel at every step, all blocks of a part: current[start + t * rows.stride ..]."""
-    for block in range(part[0], part[1]):
-        group, wide, place = rows.blocks[block, 0], rows.blocks[block, 2], rows.blocks[block, 3]
-        to = steps, start + rows.blocks[block, 1] - part[2], rows.stride
-        pixel = shift + group * steps * pixels, pixels
-        if wide == 64:
-            sum_64(current, to, rows.weight, place, index, first, pixel, runs, n_runs)
-        elif wide == 32:
-            sum_32(current, to, rows.weight, place, index, first, pixel, runs, n_runs)
-        else:
-            sum_16(current, to, rows.weight, place, index, first, pixel, runs, n_runs)
 
 
 @njit(cache=True, nogil=True)

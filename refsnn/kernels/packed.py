@@ -11,8 +11,9 @@ import numpy as np
 from refsnn.kernels import loops
 from refsnn.kernels.bits import bytes_per_pixel
 from refsnn.kernels.fan_in import as_map
-from refsnn.kernels.fire import LANES, choices, numbers
+from refsnn.kernels.fire import choices, numbers
 from refsnn.kernels.plan import Plan, integer_plan, plan
+from refsnn.kernels.rows import LANES
 from refsnn.kernels.target import Target
 from refsnn.layers import Shape
 from refsnn.neurons import IF, LIF

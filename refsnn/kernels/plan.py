@@ -8,12 +8,11 @@ import numpy as np
 
 from refsnn.errors import SpecError
 from refsnn.kernels.fan_in import SummingPool, Windows, as_map, flattened, summing, windows, worth
-from refsnn.kernels.fire import LANES
-from refsnn.kernels.linear import weights
 from refsnn.kernels.listing import Listing
-from refsnn.kernels.loops import Reach, Rows
+from refsnn.kernels.loops import Reach
+from refsnn.kernels.rows import Rows, rows, weights
+from refsnn.kernels.runs import OUTPUTS
 from refsnn.kernels.spread import SUMS_BYTES
-from refsnn.kernels.vectors import CACHE_LINE
 from refsnn.layers import Conv1d, Conv2d, Linear, Shape, WeightLayer
 
 Array = np.ndarray[Any, Any]
@@ -75,7 +74,7 @@ def _linear(shape: Shape, pool: SummingPool | None, weight: Array, bias: Array) 
     listing = Listing(one[0], 1, shape[0], none, none, none, 0, SAMPLES_OF_LINEAR)
     if len(shape) == 3:
         listing = _in_order(listing, shape, pool)
-    return Plan((len(weight),), listing, table, _rows(weight.T[None], bias, 64))
+    return Plan((len(weight),), listing, table, rows(weight.T[None], bias, OUTPUTS[0]))
 
 
 def _in_order(listing: Listing, shape: Shape, pool: SummingPool | None) -> Listing:
@@ -104,14 +103,14 @@ def _convolution(layer: Conv1d | Conv2d, shape: Shape, pool: SummingPool | None,
         table = Reach(read[1], read[2], *tile, *flat.padding)
         offset = np.zeros(shape[2], np.int64)
         taps = weight.transpose(1, 2, 3, 0)
-        rows = _rows(taps.reshape(1, -1, outputs), bias, SUMS_BYTES // bias.itemsize)
+        blocks = rows(taps.reshape(1, -1, outputs), bias, SUMS_BYTES // bias.itemsize)
     else:
         table = windows(flat, as_map(shape), pool)
         offset = table.offset
         taps = weight.reshape(layer.groups, -1, per_group, tall, wide).transpose(0, 3, 4, 2, 1)
-        rows = _rows(taps.reshape(layer.groups, -1, taps.shape[-1]), bias, 64)
+        blocks = rows(taps.reshape(layer.groups, -1, taps.shape[-1]), bias, OUTPUTS[0])
     listing = Listing(offset, layer.groups, per_group, none, none, none, 0, 1)
-    return Plan(layer.output_shape(read), listing, table, rows)
+    return Plan(layer.output_shape(read), listing, table, blocks)
 
 
 def _spreads(layer: Conv2d, pool: SummingPool | None, shape: Shape) -> bool:
@@ -125,54 +124,3 @@ def _spreads(layer: Conv2d, pool: SummingPool | None, shape: Shape) -> bool:
         and layer.groups == 1
         and max(layer.padding) <= 2
     )
-
-
-def _rows(taps: Array, bias: Array, widest: int) -> Rows:
-    """Weight rows [groups, rows, outputs of a group] in blocks whose outputs are summed side by side."""
-    groups, n_rows, per_group = taps.shape
-    blocks, columns, place = [], [], 0
-    for group in range(groups):
-        output = 0
-        while output < per_group:
-            wide = _block(per_group - output, widest)
-            filled = np.zeros((n_rows, wide), taps.dtype)
-            some = taps[group, :, output : output + wide]
-            filled[:, : some.shape[1]] = some
-            blocks.append((group, group * per_group + output, wide, place))
-            columns.append(filled.ravel())
-            output, place = output + wide, place + filled.size
-    if groups == 1 or per_group % LANES == 0:
-        ends = [min(output + wide, (group + 1) * per_group) for group, output, wide, _ in blocks]
-        parts = [(i, i + 1, blocks[i][1], end) for i, end in enumerate(ends)]
-    else:  # a word of sixteen spikes may stretch over groups
-        parts = [(0, len(blocks), 0, groups * per_group)]
-    # with room for what the last block of a part writes beyond its outputs
-    stride = max(
-        _filled(output - start + wide)
-        for first, behind, start, _ in parts
-        for _, output, wide, _ in blocks[first:behind]
-    )
-    padded = np.zeros(_filled(len(bias)), bias.dtype)
-    padded[: len(bias)] = bias
-    return Rows(_aligned(np.concatenate(columns)), padded, np.array(blocks), np.array(parts), stride)
-
-
-def _block(outputs: int, widest: int) -> int:
-    """How many of so many outputs are summed at once: no more than needed, but not three times over."""
-    wide = widest
-    while wide > LANES and outputs <= 3 * wide // 4 and outputs <= wide - LANES:
-        wide //= 2
-    return wide
-
-
-def _filled(outputs: int) -> int:
-    return -(-outputs // LANES) * LANES
-
-
-def _aligned(array: Array) -> Array:
-    """A copy that begins where a cache line does, so that no vector of its rows lies in two."""
-    room = np.empty(array.nbytes + CACHE_LINE, np.uint8)
-    start = -room.ctypes.data % CACHE_LINE
-    result = room[start : start + array.nbytes].view(array.dtype)
-    result[:] = array
-    return result

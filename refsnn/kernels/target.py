@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from refsnn.kernels.fire import LANES, fire
+from refsnn.kernels.fire import fire
+from refsnn.kernels.rows import LANES
 from refsnn.kernels.transpose import TILE, transpose
 
 Array = np.ndarray[Any, Any]

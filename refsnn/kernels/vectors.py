@@ -19,6 +19,15 @@ class Arguments:
         make = self._context.make_array(self._types[position])
         return make(self._context, self._builder, self._values[position]).data
 
+    def pointers(self, position: int) -> list[Any]:
+        """Where the numbers of each array of a tuple begin; None for a None."""
+        found = []
+        for k, one in enumerate(self._types[position]):
+            value = self._builder.extract_value(self._values[position], k)
+            is_none = isinstance(one, types.NoneType)
+            found.append(None if is_none else self._context.make_array(one)(self._context, self._builder, value).data)
+        return found
+
     def numbers(self, position: int) -> list[Any]:
         """The whole numbers of a tuple."""
         kind = self._types[position]
