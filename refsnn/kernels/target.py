@@ -70,16 +70,17 @@ def _write_neurons(neurons, part, target, b, oy):  # type: ignore[no-untyped-def
     v, fired = neurons
     width, counts, residual = target.width, target.counts, target.residual
     stride, per_channel = len(v) // width, target.height * width
-    tiled = width // TILE * TILE
     for channel in range(part[2], part[3], TILE):
         place = (b * target.channels + channel) * per_channel + oy * width
-        whole = tiled if channel + TILE <= part[3] else 0
-        for ox in range(0, whole, TILE):
-            here = ox * stride + channel - part[2], stride
-            transpose(fired, here, counts, (place + ox, per_channel))
-            transpose(v, here, residual, (place + ox, per_channel))
+        if width >= TILE and channel + TILE <= part[3]:
+            for begin in range(0, width, TILE):
+                ox = min(begin, width - TILE)  # the last tile may repeat some pixels of the one before
+                here, there = (ox * stride + channel - part[2], stride), (place + ox, per_channel)
+                transpose(fired, here, counts, there)
+                transpose(v, here, residual, there)
+            continue
         for k in range(min(TILE, part[3] - channel)):
-            for ox in range(whole, width):
+            for ox in range(width):
                 counts[place + k * per_channel + ox] = fired[ox * stride + channel - part[2] + k]
                 residual[place + k * per_channel + ox] = v[ox * stride + channel - part[2] + k]
 
