@@ -35,7 +35,8 @@ def plan(layer: WeightLayer, shape: Shape, value: float, dtype: np.dtype[Any], p
     A Linear that follows a Flatten takes the shape before the Flatten.
     """
     weight, bias = weights(layer, dtype)
-    weight = weight * worth(np.asarray(value, dtype)[()], pool, shape)
+    with np.errstate(over="ignore"):  # an infinite current shows in the potentials, as it does without a plan
+        weight = weight * worth(np.asarray(value, dtype)[()], pool, shape)
     return _prepared(layer, shape, pool, weight, bias)
 
 
@@ -49,12 +50,8 @@ def integer_plan(layer: WeightLayer, shape: Shape, pool: SummingPool | None = No
     before = summing(pool, shape)
     each = 1 if before is None else prod(before.kernel)  # a weight meets so many pixels of a window
     largest = float((np.abs(weight).reshape(len(weight), -1).sum(axis=1) * each + np.abs(bias)).max())
-    if (
-        (weight != np.round(weight)).any()
-        or (bias != np.round(bias)).any()
-        or weight.min() < -128
-        or weight.max() > 127
-    ):
+    whole = all((numbers == np.round(numbers)).all() for numbers in (weight, bias))
+    if not whole or weight.min() < -128 or weight.max() > 127:
         raise SpecError("weight: expected whole numbers from -128 to 127, and a bias of whole numbers")
     if largest >= 1 << 31:
         raise SpecError(f"weight: a sum may reach {largest:.0f}, which 32 bits do not hold")

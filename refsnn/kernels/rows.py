@@ -16,9 +16,7 @@ class Rows(NamedTuple):
     weight: Array  # block after block, [rows, outputs of the block]
     bias: Array  # [outputs, filled up]
     blocks: Array  # int64[blocks, 4]: group, first output, outputs summed side by side, where its rows begin
-    parts: (
-        Array  # int64[parts, 4]: first block, behind the last one, first output (a multiple of 16), behind the last one
-    )
+    parts: Array  # int64[parts, 4]: first block, behind the last, first output (a multiple of 16), behind the last
     stride: int  # what the blocks of the widest part write
 
 
