@@ -30,7 +30,7 @@ MUTANTS = (
     ("refsnn/kernels/conv.py", "worth = x[group * per_group + c", "worth = x[0 * per_group + c"),
     ("refsnn/kernels/conv.py", ".transpose(0, 3, 4, 2, 1)", ".transpose(0, 4, 3, 2, 1)"),
     ("refsnn/kernels/conv.py", "+ c, y, column]", "+ c, column % x.shape[1], column]"),
-    ("refsnn/kernels/conv.py", " + rows.bias[o]", ""),
+    ("refsnn/kernels/conv.py", "outputs, 0, part[2]\n", "outputs, 0, 0\n"),
     ("refsnn/kernels/fan_in.py", "* layer.stride[1] - layer.padding[1]", "* layer.stride[1]"),
     ("refsnn/kernels/fan_in.py", "(left, left + wide)", "(left, left + wide - 1)"),
     ("refsnn/kernels/fan_in.py", " * layer.dilation[axis]", ""),

@@ -18,8 +18,8 @@ simulator runs on spikes: weight layer and neurons at once, on bits. How it is b
     plan        a weight layer prepared: tables (fan_in), weight rows in blocks (rows), how events are listed (listing)
     loops       over samples, parts of the outputs, lines: gather for any layer, spread for 3 x 3 kernels with stride 1
     target      what becomes of a line's currents
-    runs, spread, fire, transpose, words    the innermost loops, built from LLVM's vector instructions (vectors); each has a
-                twin in Python for NUMBA_DISABLE_JIT=1
+    runs, spread, bias, fire, transpose, words  the innermost loops, built from LLVM's vector instructions (vectors); each
+                has a twin in Python for NUMBA_DISABLE_JIT=1
 
 Bit equality was measured on x86-64. LLVM may contract a multiply and an add elsewhere even without `fastmath`.
 

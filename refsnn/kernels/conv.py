@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
+from refsnn.kernels.bias import add_bias
 from refsnn.kernels.fan_in import SummingPool, summing, windows, worth
 from refsnn.kernels.pool import places
 from refsnn.kernels.rows import rows, weights
@@ -66,7 +67,8 @@ def fast(layer: Conv, x: Array, pool: SummingPool | None = None) -> Array:
 
 @njit(cache=True, nogil=True)
 def _fast(x, table, rows, groups, result):  # type: ignore[no-untyped-def]
-    samples, height, width, _ = result.shape
+    samples, height, width, outputs = result.shape
+    flat = result.reshape(-1)
     pixels = x.shape[2] * x.shape[3]
     index, value = np.empty(x[0].size, np.int32), np.empty(x[0].size, x.dtype)
     first = np.empty(groups * pixels + 1, np.int32)
@@ -78,10 +80,8 @@ def _fast(x, table, rows, groups, result):  # type: ignore[no-untyped-def]
             for oy in range(height):
                 size = width, 1, line_runs(table, x.shape[3], oy, runs)
                 sum_part(size, part, rows, (index, value, first), 0, pixels, runs, current)
-                line = result[b, oy]
-                for ox in range(width):
-                    for o in range(part[2], part[3]):
-                        line[ox, o] = current[ox * rows.stride + o - part[2]] + rows.bias[o]
+                to = (b * height + oy) * width * outputs + part[2], outputs, 0, part[2]
+                add_bias((width, 1, part[3] - part[2]), current, (0, rows.stride, 0), rows.bias, flat, to)
 
 
 @njit(cache=True, nogil=True)

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from refsnn.kernels.bias import add_bias
 from refsnn.kernels.fire import fire
 from refsnn.kernels.rows import LANES
 from refsnn.kernels.transpose import TILE, transpose
@@ -87,10 +88,7 @@ def _write_neurons(neurons, part, target, b, oy):  # type: ignore[no-untyped-def
 
 @njit(cache=True, nogil=True)
 def _write_currents(current, places, bias, part, target, b, oy):  # type: ignore[no-untyped-def]
-    currents = target.currents
-    for t in range(target.steps):
-        for ox in range(target.width):
-            pixel = ((t * target.samples + b) * target.height + oy) * target.width + ox
-            to, at = pixel * target.channels, places[0] + ox * places[1] + t * places[2] - part[2]
-            for o in range(part[2], part[3]):
-                currents[to + o] = current[at + o] + bias[o]
+    size = target.width, target.steps, part[3] - part[2]
+    pixel = (b * target.height + oy) * target.width
+    to = pixel * target.channels + part[2], target.channels, len(target.currents) // target.steps, part[2]
+    add_bias(size, current, places, bias, target.currents, to)

@@ -57,7 +57,11 @@ def summing_pools(draw, shape):
     """No pool, a pool that tiles the map, one that overlaps or is padded, a global one."""
     kind = draw(st.sampled_from([AvgPool2d, SumPool2d]))
     tiles = [kind(kernel=k) for k in ((2, 2), (1, 3), (2, 1)) if k[0] <= shape[1] and k[1] <= shape[2]]
-    return draw(st.sampled_from([None, GlobalAvgPool2d(), *tiles]) | snn.pools(shape, kinds=(kind,), largest=3))
+    overlapping = kind(kernel=(min(2, shape[1]), min(3, shape[2])), stride=(1, 1), padding=(0, 1))
+    return draw(
+        st.sampled_from([None, GlobalAvgPool2d(), *tiles, overlapping, overlapping])
+        | snn.pools(shape, kinds=(kind,), largest=3)
+    )
 
 
 @dataclass
