@@ -11,6 +11,16 @@ What makes that possible:
 3. Choices by selection, never by multiplication with a mask: -0.0, inf and NaN then behave alike in both twins.
 4. Everything that a sample gets depends on that sample only.
 
+The kernels of weight layers take a pool in front as a third argument: it is then fan-in (fan_in.py). `packed` holds what the
+simulator runs on spikes: weight layer and neurons at once, on bits. How it is built, from the outside in:
+
+    packed      fire, currents, fire_currents on plans
+    plan        a weight layer prepared: tables (fan_in), weight rows in blocks (rows), how events are listed (listing)
+    loops       over samples, parts of the outputs, lines: gather for any layer, spread for 3 x 3 kernels with stride 1
+    target      what becomes of a line's currents
+    runs, spread, bias, fire, transpose, words  the innermost loops, built from LLVM's vector instructions (vectors); each
+                has a twin in Python for NUMBA_DISABLE_JIT=1
+
 Bit equality was measured on x86-64. LLVM may contract a multiply and an add elsewhere even without `fastmath`.
 
 LAYERS: layer type -> its kernels, (layer, inputs) -> output, arrays [B, *shape], one dtype throughout.

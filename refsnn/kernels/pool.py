@@ -65,6 +65,21 @@ def windows(layer: Windowed, x: Array) -> Array:
     return total
 
 
+def places(layer: Pool, x: Array) -> list[list[Array]]:
+    """[row in the window][column in the window]: what stands there in every window of x [B, C, H, W]; 0 in the padding."""
+    windowed = _windowed(layer, x)
+    _, rows, columns = windowed.output_shape(x.shape[1:])
+    (pad_y, pad_x), (step_y, step_x) = windowed.padding, windowed.strides
+    padded = np.pad(x, ((0, 0), (0, 0), (pad_y, pad_y), (pad_x, pad_x)))
+    return [
+        [
+            padded[:, :, py : py + step_y * (rows - 1) + 1 : step_y, px : px + step_x * (columns - 1) + 1 : step_x]
+            for px in range(windowed.kernel[1])
+        ]
+        for py in range(windowed.kernel[0])
+    ]
+
+
 def spikes_behind(layer: Pool, spikes: Array) -> Array:
     """How many of the spikes [B, C, H, W], whole numbers, stand behind each sum or mean."""
     return windows(_windowed(layer, spikes), spikes)
