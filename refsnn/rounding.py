@@ -17,11 +17,9 @@ from refsnn.layers import (
     Add,
     AvgPool2d,
     BatchNorm,
-    Conv1d,
-    Conv2d,
+    Flatten,
     GlobalAvgPool2d,
     Layer,
-    Linear,
     Scale,
     SumPool2d,
     WeightLayer,
@@ -100,7 +98,11 @@ def spans(
             # on a cycle without such a neuron nothing is known: every comparison is in doubt, and decided in fractions
             sources = [known.get(name, UNKNOWN) for name in node.inputs]
             area = prod(network.shapes[node.inputs[0]][1:])
-            known[node.name] = rounded(node, _computed(node.layer, sources, area, form, dtype, steps))
+            if isinstance(node.layer, WeightLayer):
+                computed = _weighted(node.layer, sources[0], form, _window_in_front(network, node))
+            else:
+                computed = _computed(node.layer, sources, area, form, dtype, steps)
+            known[node.name] = rounded(node, computed)
     return known
 
 
@@ -109,8 +111,6 @@ def _computed(layer: Layer, sources: list[Span], area: int, form: Format, dtype:
     size, error = max(s.size for s in sources), max(s.error for s in sources)
     grid = _finest([s.grid for s in sources])
     match layer:
-        case Linear() | Conv1d() | Conv2d():
-            return _weighted(layer, sources[0], form)
         case AvgPool2d():
             return _mean(sources[0], prod(layer.kernel), form)
         case GlobalAvgPool2d():
@@ -291,15 +291,29 @@ def _finest(grids: list[int | None]) -> int | None:
     return max(known) if len(known) == len(grids) else None
 
 
-def _weighted(layer: WeightLayer, source: Span, form: Format) -> Span:
+def _window_in_front(network: Network, node: Node) -> int:
+    """Pixels in a window of the pool in front of a weight layer, which then adds each of them; 1 without a pool."""
+    before = node
+    while before.inputs[0] != INPUT:
+        before = network[before.inputs[0]]
+        if isinstance(before.layer, AvgPool2d | SumPool2d):
+            return prod(before.layer.kernel)
+        if isinstance(before.layer, GlobalAvgPool2d):
+            return prod(network.shapes[before.inputs[0]][1:])
+        if not isinstance(before.layer, Flatten):
+            break
+    return 1
+
+
+def _weighted(layer: WeightLayer, source: Span, form: Format, window: int) -> Span:
     weight = np.abs(layer.weight.astype(np.float64))
     bias = np.zeros(1) if layer.bias is None else np.abs(layer.bias.astype(np.float64))
     rows = float(weight.reshape(len(weight), -1).sum(1).max())
     grid = None if source.grid is None else max(source.grid + grid_of(weight), grid_of(bias))
     if float(np.finfo(np.float64).eps) / 2 != form.u:
         grid = None  # weights may be rounded when they are cast
-    # each term: the weight's cast, the product, the additions, the bias and its cast
-    return form.computed(rows * source.size + float(bias.max()), rows * source.error, grid, layer.fan_in + 4)
+    # each term: the weight's cast, its worth behind a mean, the product, the additions, the bias and its cast
+    return form.computed(rows * source.size + float(bias.max()), rows * source.error, grid, layer.fan_in * window + 5)
 
 
 def _mean(source: Span, area: int, form: Format) -> Span:

@@ -1,26 +1,45 @@
 """A run of one chunk of samples: node after node, each for all steps at once; what a cycle ties together, step by step."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
+from threading import Lock
 from typing import Any
 
 import numpy as np
 
-from refsnn.arithmetic import Arithmetic, Exact, FixedPoint, finite
-from refsnn.counting import Signal, delayed, joined, node_activity, spike_counts
+from refsnn.arithmetic import Arithmetic, Exact, FixedPoint, Float32, Float64, finite
+from refsnn.counting import node_activity, spike_counts
 from refsnn.errors import UnsupportedLayerError
 from refsnn.exact import ExactValues, decide
 from refsnn.fitting import fits_of, fitted, gives_currents, refuse_overflow
 from refsnn.kernels import compared_kernel, kernel
+from refsnn.kernels.bits import unpack
 from refsnn.kernels.general import Fired
-from refsnn.kernels.pool import follow, spikes_behind
+from refsnn.kernels.packed import Plan, fire, fire_currents, plan
+from refsnn.kernels.pool import follow
 from refsnn.kernels.state import State, at_rest
-from refsnn.layers import Add, AvgPool2d, Concat, Flatten, GlobalAvgPool2d, Layer, MaxMode, MaxPool2d, Scale, SumPool2d
+from refsnn.layers import (
+    Add,
+    AvgPool2d,
+    Concat,
+    Conv1d,
+    Conv2d,
+    Flatten,
+    GlobalAvgPool2d,
+    Layer,
+    Linear,
+    MaxMode,
+    MaxPool2d,
+    Scale,
+    SumPool2d,
+    WeightLayer,
+)
 from refsnn.network import INPUT, Network, Node
-from refsnn.neurons import LI, Neuron, Stateful, is_binary, spread, spread_over
+from refsnn.neurons import IF, LI, LIF, Neuron, Stateful, is_binary, is_plain, spread, spread_over
 from refsnn.rounding import Span, firing_errors, spans
-from refsnn.schedules import Schedule
+from refsnn.schedules import Schedule, as_it_comes
+from refsnn.signals import AnySignal, Currents, HandedOn, Signal, Spikes, at, delayed, every_step, joined, n_samples_of
 from refsnn.trace import NodeActivity, Record
 
 Array = np.ndarray[Any, Any]
@@ -89,6 +108,20 @@ class Exactly:
         return cls(known, decided, ExactValues(network, decided, schedule.edge_delay))
 
 
+class Plans:
+    """Weight layers prepared for the packed kernels, each by the first chunk that needs it."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Plan] = {}
+        self._lock = Lock()
+
+    def of(self, name: str, make: Callable[[], Plan]) -> Plan:
+        with self._lock:
+            if name not in self._made:
+                self._made[name] = make()
+            return self._made[name]
+
+
 @dataclass(frozen=True, eq=False)
 class Run:
     """What is the same for all nodes of a run."""
@@ -101,9 +134,10 @@ class Run:
     results: Results
     exactly: Exactly | None
     spiking_input: bool
+    plans: Plans
 
     def all(self, inputs: Signal) -> list[NodeActivity]:
-        signals = {INPUT: inputs}
+        signals: dict[str, AnySignal] = {INPUT: inputs}
         activity: dict[str, NodeActivity] = {}
         waiting = {
             node.name: {reader.name for reader in self.network.consumers(node.name)} for node in self.network.nodes
@@ -129,7 +163,12 @@ class Run:
         self.results.readout[...] = np.add.accumulate(flat, axis=0)
         return [activity[node.name] for node in self.network.nodes]
 
-    def _read(self, signal: Signal, node: Node, i: int) -> Signal:
+    @property
+    def on_bits(self) -> bool:
+        """Whether plain neurons send spikes as bits, and weight layers take them so."""
+        return self.backend == "fast" and isinstance(self.arithmetic, Float32 | Float64)
+
+    def _read(self, signal: AnySignal, node: Node, i: int) -> AnySignal:
         return delayed(signal, self._delay(node, i), self.steps)
 
     def _delay(self, node: Node, i: int) -> int:
@@ -137,23 +176,23 @@ class Run:
         spiking = node.inputs[i] in self.network.neurons
         return max(node.delays[i], self.schedule.edge_delay) if spiking else node.delays[i]
 
-    def _at_once(self, node: Node, signals: Mapping[str, Signal]) -> dict[str, Signal]:
+    def _at_once(self, node: Node, signals: Mapping[str, AnySignal]) -> dict[str, AnySignal]:
         sources = tuple(self._read(signals[name], node, i) for i, name in enumerate(node.inputs))
-        return {node.name: _Worker(self, node, sources[0].values.shape[1]).advance(sources, 0, self.steps)}
+        return {node.name: _Worker(self, node, n_samples_of(sources[0])).advance(sources, 0, self.steps)}
 
-    def _step_by_step(self, group: tuple[Node, ...], signals: Mapping[str, Signal]) -> dict[str, Signal]:
+    def _step_by_step(self, group: tuple[Node, ...], signals: Mapping[str, AnySignal]) -> dict[str, AnySignal]:
         names = {node.name for node in group}
         outside = {
             (node.name, i): self._read(signals[source], node, i)
             for node in group for i, source in enumerate(node.inputs) if source not in names
         }  # fmt: skip
-        n_samples = next(iter(signals.values())).values.shape[1]
+        n_samples = n_samples_of(next(iter(signals.values())))
         workers = {node.name: _Worker(self, node, n_samples) for node in group}
-        given: dict[str, list[Signal]] = {node.name: [] for node in group}
+        given: dict[str, list[AnySignal]] = {node.name: [] for node in group}
 
-        def arriving(node: Node, i: int, t: int) -> Signal:
+        def arriving(node: Node, i: int, t: int) -> AnySignal:
             if (node.name, i) in outside:
-                return outside[node.name, i].at(t)
+                return at(outside[node.name, i], t)
             source, sent = node.inputs[i], t - self._delay(node, i)
             return given[source][sent] if sent >= 0 else workers[source].silence()
 
@@ -184,21 +223,75 @@ class _Worker:
         spiking = self.run.network.sends_spikes(self.node.name, self.run.spiking_input)
         return Signal(values, np.zeros(values.shape, np.bool_) if spiking else None)
 
-    def advance(self, sources: tuple[Signal, ...], first: int, steps: int) -> Signal:
+    def advance(self, sources: tuple[AnySignal, ...], first: int, steps: int) -> AnySignal:
         """What the node gives in so many steps from step `first` (from 0) on."""
-        layer = self.node.layer
-        if isinstance(layer, Stateful):
-            return self._fire(sources[0].values, first, steps)
-        if isinstance(layer, MaxPool2d) and layer.mode is not MaxMode.OR:
-            return self._follow(layer, sources[0], first, steps)
-        signal = layer_output(layer, sources, self.run.backend)
-        arithmetic = self.run.arithmetic
-        if isinstance(arithmetic, FixedPoint) and gives_currents(self.run.network, self.node, self.run.spiking_input):
-            values, beyond = fitted(self.node.name, signal.values, arithmetic.current)
-            # what every step has the same overflows in every step
-            self.run.results.overflows[self.node.name][...] += beyond * (steps if len(values) == 1 else 1)
-            return Signal(values, None)
-        return signal
+        source = sources[0]
+        match self.node.layer:
+            case layer if isinstance(layer, Stateful):
+                if self._fires_on_bits(steps):
+                    return self._fire_on_bits(source, steps)
+                return self._fire(source.values, first, steps)
+            case MaxPool2d() as layer if layer.mode is not MaxMode.OR:
+                return self._follow(layer, source, first, steps)
+            case AvgPool2d() | SumPool2d() | GlobalAvgPool2d() as layer if source.spiking:
+                return HandedOn(source, layer, False, self.run.backend)
+            case Flatten() if isinstance(source, HandedOn):
+                return replace(source, flat=True)
+            case Flatten() if isinstance(source, Spikes):
+                return HandedOn(source, None, True, self.run.backend)
+            case Linear() | Conv1d() | Conv2d() as layer:
+                return self._fitted(self._weigh(layer, source), steps)
+        return self._fitted(layer_output(self.node.layer, sources, self.run.backend), steps)
+
+    def _weigh(self, layer: WeightLayer, source: AnySignal) -> AnySignal:
+        """Currents of a weight layer; a pool of spikes in front of it is fan-in."""
+        run = self.run
+        origin, pool = (source.origin, source.pool) if isinstance(source, HandedOn) else (source, None)
+        if run.on_bits and isinstance(origin, Spikes):
+            shape, bits = origin.shape, origin.bits
+            if isinstance(source, HandedOn) and len(shape) == 2:
+                shape = (shape[0], 1, shape[1])  # a signal is a map of one row to Flatten too
+            made = run.plans.of(
+                self.node.name, lambda: plan(layer, shape, origin.amplitude, run.arithmetic.dtype, pool)
+            )
+            return Currents(made, bits)
+        values = source.values if pool is None else origin.values
+        flat = values.reshape(-1, *values.shape[2:])
+        currents = kernel(layer, run.backend)(layer, flat, pool)
+        return Signal(currents.reshape(*values.shape[:2], *self.shape), None)
+
+    def _fitted(self, signal: AnySignal, steps: int) -> AnySignal:
+        """In fixed point, currents in their format."""
+        run, name = self.run, self.node.name
+        if not isinstance(run.arithmetic, FixedPoint) or not gives_currents(run.network, self.node, run.spiking_input):
+            return signal
+        values, beyond = fitted(name, signal.values, run.arithmetic.current)
+        # what every step has the same overflows in every step
+        run.results.overflows[name][...] += beyond * (steps if len(values) == 1 else 1)
+        return Signal(values, None)
+
+    def _fires_on_bits(self, steps: int) -> bool:
+        run = self.run
+        whole = steps == run.steps and run.schedule.fire is as_it_comes and self.node.name not in run.results.v
+        return run.on_bits and whole and is_plain(self.layer)
+
+    def _fire_on_bits(self, source: AnySignal, steps: int) -> Spikes:
+        """The plain neurons behind a weight layer together with it, without their currents ever standing in memory."""
+        run, name, layer = self.run, self.node.name, self.layer
+        assert isinstance(layer, IF | LIF)
+        shape = self.n_samples, *self.shape
+        counts = run.results.counts[name] if name in run.results.counts else np.empty(shape, np.int64)
+        kept = name in run.results.residual
+        residual = run.results.residual[name] if kept else np.empty(shape, run.arithmetic.dtype)
+        room = {"counts": counts, "residual": residual}
+        if isinstance(source, Currents):
+            bits = fire(source.plan, layer, source.bits, **room)
+        else:
+            bits = fire_currents(layer, source.values, steps, **room)
+        finite(f"{name}: potential in {run.arithmetic.name}", residual)
+        if name in run.results.spikes:
+            run.results.spikes[name][...] = unpack(bits, self.shape)
+        return Spikes(bits, self.shape, run.arithmetic.dtype.type(layer.amplitude))
 
     def _fire(self, current: Array, first: int, steps: int) -> Signal:
         run, name = self.run, self.node.name
@@ -244,13 +337,13 @@ class _Worker:
         exactly.decided[name][first : first + steps] = fired.spikes.reshape(steps, self.n_samples, *self.shape)
         return fired
 
-    def _follow(self, layer: MaxPool2d, source: Signal, first: int, steps: int) -> Signal:
+    def _follow(self, layer: MaxPool2d, source: AnySignal, first: int, steps: int) -> Signal:
         if source.events is None or source.events.max(initial=0) > 1 or (source.values < 0).any():
             raise UnsupportedLayerError(
                 f"{self.node.name}: MaxPool2d with mode: {layer.mode.value} follows spikes worth 0 or more, at most one a step; "
                 "use mode: or for other values"
             )
-        signal = source.for_steps(steps)
+        signal = every_step(source, steps)
         assert signal.events is not None
         values, events, winner, self.memory = follow(layer, signal.values, signal.events, self.memory)
         if self.run.exactly is not None:
@@ -271,18 +364,19 @@ def sent(layer: Stateful, spikes: Array, shape: tuple[int, ...], dtype: np.dtype
     return Signal(np.where(spikes != 0, spikes.astype(dtype) * amplitude, silence), np.abs(spikes))
 
 
-def layer_output(layer: Layer, sources: tuple[Signal, ...], backend: str) -> Signal:
+def layer_output(layer: Layer, sources: tuple[AnySignal, ...], backend: str) -> Signal:
     """What a layer without state gives for every step of its inputs."""
     length = max(len(source.values) for source in sources)
     n_samples = sources[0].values.shape[1]
 
-    def every_step(array: Array) -> Array:
+    def all_steps(array: Array) -> Array:
         return np.broadcast_to(array, (length, *array.shape[1:])).reshape(length * n_samples, *array.shape[2:])
 
-    values = kernel(layer, backend)(layer, *(every_step(source.values) for source in sources))
-    trains = [source.events for source in sources]
-    spikes = [every_step(train) for train in trains if train is not None]
-    events = _passed_on(layer, spikes, values) if len(spikes) == len(trains) else None
+    values = kernel(layer, backend)(layer, *(all_steps(source.values) for source in sources))
+    trains = [source.events for source in sources if source.spiking]
+    events = None
+    if len(trains) == len(sources):
+        events = _passed_on(layer, [all_steps(train) for train in trains if train is not None], values)
     return Signal(
         values.reshape(length, n_samples, *values.shape[1:]),
         None if events is None else events.reshape(length, n_samples, *events.shape[1:]),
@@ -292,8 +386,6 @@ def layer_output(layer: Layer, sources: tuple[Signal, ...], backend: str) -> Sig
 def _passed_on(layer: Layer, spikes: list[Array], values: Array) -> Array | None:
     """How many spikes stand behind each output of a layer that hands spikes on; None for a layer that does not."""
     match layer:
-        case AvgPool2d() | SumPool2d() | GlobalAvgPool2d():
-            return spikes_behind(layer, spikes[0].astype(np.int32))
         case MaxPool2d():
             return values != 0  # one spike for the window, however many came in
         case Flatten():

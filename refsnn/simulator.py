@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 
 from refsnn.arithmetic import Arithmetic, Exact, FixedPoint, Float32, representable
-from refsnn.counting import Signal
 from refsnn.drive import Drive, as_drive
 from refsnn.errors import SpecError, UnsupportedLayerError
 from refsnn.fitting import check_carried, check_fits
 from refsnn.layers import kind_of
 from refsnn.network import Network
-from refsnn.running import Exactly, Results, Run
+from refsnn.running import Exactly, Plans, Results, Run
 from refsnn.schedules import check_schedule, schedule_of
+from refsnn.signals import Signal
 from refsnn.trace import Activity, NodeActivity, Record, Trace
 
 Array = np.ndarray[Any, Any]
@@ -63,6 +63,7 @@ def simulate(
                 f"fixed point runs in lockstep or pipeline; {schedule} needs sums of T currents"
             )
     drive = as_drive(x, network.input_shape)
+    plans = Plans()
     results = Results.of(network, drive.n_samples, steps, arithmetic, record)
 
     def run(part: slice) -> list[NodeActivity]:
@@ -72,7 +73,7 @@ def simulate(
             check_carried(network, signal.values, arithmetic, drive.spiking)
         exactly = Exactly.of(network, signal.values, steps, chosen) if isinstance(arithmetic, Exact) else None
         kept = results.of_samples(part)
-        return Run(network, steps, arithmetic, backend, chosen, kept, exactly, drive.spiking).all(signal)
+        return Run(network, steps, arithmetic, backend, chosen, kept, exactly, drive.spiking, plans).all(signal)
 
     if threads is not None and threads < 1:
         raise SpecError(f"threads: expected a whole number of at least 1, got {threads!r}")

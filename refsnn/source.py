@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from refsnn.arithmetic import Arithmetic, Exact, Float32, finite, representable
-from refsnn.counting import Signal, node_activity
+from refsnn.counting import node_activity
 from refsnn.drive import Constant, as_drive
 from refsnn.errors import UnsupportedLayerError
 from refsnn.exact import ExactValues, decide_levels
@@ -16,6 +16,7 @@ from refsnn.layers import QCFS, kind_of
 from refsnn.network import INPUT, Network
 from refsnn.rounding import level_error, spans
 from refsnn.running import layer_output
+from refsnn.signals import Signal
 from refsnn.trace import Activity
 
 Array = np.ndarray[Any, Any]

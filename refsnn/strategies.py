@@ -69,7 +69,7 @@ def neurons(draw: st.DrawFn, *, kinds: tuple[type, ...] = (IF, LIF)) -> Neuron:
         v_reset=draw(st.sampled_from([0.0, -0.5, 0.25])),
         firing=draw(st.sampled_from(Firing)),
         amplitude=draw(st.sampled_from([1.0, threshold, 0.5])),
-        **(draw(_leaks()) if issubclass(kind, LIF) else {}),
+        **(draw(_leaks(Leak.FACTOR)) if issubclass(kind, LIF) else {}),
     )
 
 
@@ -101,18 +101,18 @@ def any_neurons(draw: st.DrawFn, shape: Shape) -> Neuron:
         refractory=draw(st.sampled_from([0, 0, 1, 2])),
         v_min=draw(st.none() | st.sampled_from([-1.0, 0.0])),
         v_max=draw(st.none() | st.sampled_from([1.0, 2.0])),
-        **(draw(_leaks()) if kind is not IF else {}),
+        **(draw(_leaks(*Leak)) if kind is not IF else {}),
         **(draw(_synapses()) if kind is CubaLIF else {}),
     )
 
 
-def _leaks() -> st.SearchStrategy[dict[str, Any]]:
+def _leaks(*forms: Leak) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(
         {
             "decay": st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]),
             "gain": st.sampled_from([1.0, 0.5]),
             "v_leak": st.sampled_from([0.0, 0.5, -0.25]),
-            "leak": st.sampled_from(Leak),
+            "leak": st.sampled_from(forms),
         }
     )
 
@@ -124,7 +124,7 @@ def _synapses() -> st.SearchStrategy[dict[str, Any]]:
 
 
 def integrators() -> st.SearchStrategy[LI]:
-    return st.builds(lambda leaks, v_init: LI(v_init=v_init, **leaks), _leaks(), st.sampled_from([0.0, 0.5]))
+    return st.builds(lambda leaks, v_init: LI(v_init=v_init, **leaks), _leaks(*Leak), st.sampled_from([0.0, 0.5]))
 
 
 @st.composite

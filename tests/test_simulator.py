@@ -78,7 +78,7 @@ def test_an_error_in_a_thread_is_the_callers(snn, test_data, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("in a thread")
 
-    monkeypatch.setattr(running, "layer_output", broken)
+    monkeypatch.setattr(running, "fire", broken)
     with pytest.raises(RuntimeError, match="in a thread"):
         simulate(snn, test_data.x, steps=2, threads=2)
 

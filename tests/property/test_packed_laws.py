@@ -11,7 +11,8 @@ from same import assert_identical
 
 from refsnn import strategies as snn
 from refsnn.errors import SpecError
-from refsnn.kernels import bits, conv, fan_in, linear, neuron, packed
+from refsnn.kernels import bits, conv, fan_in, general, linear, packed
+from refsnn.kernels.state import at_rest
 from refsnn.layers import AvgPool2d, Conv2d, GlobalAvgPool2d, Linear, SumPool2d
 
 dtypes = st.sampled_from([np.float32, np.float64])
@@ -100,8 +101,8 @@ def cases(draw, channels=40, largest=6):
 def naive_neurons(cell, current, steps):
     """Spikes, counts and residual as the naive kernel gives them: current [S, B, *shape]."""
     flat = current.reshape(*current.shape[:2], -1)
-    spikes, v = neuron.naive(cell, flat, np.full(flat.shape[1:], cell.v_init, flat.dtype), steps)
-    shape = current.shape[1:]
+    fired = general.naive(cell, flat, at_rest(cell, *flat.shape[1:], flat.dtype), steps)
+    spikes, v, shape = fired.spikes.astype(np.bool_), fired.v, current.shape[1:]
     return spikes.reshape(steps, *shape), spikes.sum(axis=0, dtype=np.int64).reshape(shape), v[-1].reshape(shape)
 
 
