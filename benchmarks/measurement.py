@@ -1,0 +1,71 @@
+"""The runs of one network: its processes, the peers' best batch sizes, and turns that are the same for all."""
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import processes
+import report
+
+import refsnn
+
+PAUSE = 0.2  # seconds between runs, until the threads of the one before have stopped waiting for more work
+
+
+def measured(case, options, peers):
+    """Everything about one network: refsnn, its variants and each peer."""
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        np.save(folder / "x.npy", case.x)
+        refsnn.dump(case.network, folder / "source.yaml")
+        runs = {"refsnn": (processes.Process("refsnn", folder, options), None)}
+        variants, failed = processes.Process("refsnn", folder, options), {}
+        runs |= {name: (variants, name) for name in processes.VARIANTS}
+        for peer in peers:
+            try:
+                setting = best_setting(case, peer, folder, options)
+                runs[peer] = processes.Process(peer, folder, options), setting
+            except Exception as error:  # whatever a peer cannot do is said, and the run goes on without it
+                say(f"{case.network.name}: {peer} is left out: {error}")
+                failed[peer] = str(error)
+        seconds = in_turn(case.network.name, runs, options.repeats)
+        found = report.of_network(case, options.steps, runs, seconds, failed)
+        for process in {process for process, _ in runs.values()}:
+            process.close()
+    return found
+
+
+def best_setting(case, peer, folder, options):
+    """The batch size and memory layout of the shortest run, found in a process that is not the one measured."""
+    sizes = sorted({min(size, len(case.x)) for size in options.batches})
+    if len(sizes) == 1:
+        return sizes[0], "nchw"
+    say(f"{case.network.name}: {peer}, looking for its best batch size")
+    process = processes.Process(peer, folder, options)
+    process.ask("run", (sizes[0], "nchw"))
+    times = {}
+    for size in sizes:
+        times[size, "nchw"] = min(process.ask("run", (size, "nchw")) for _ in range(2))
+        if min(list(times.values())[-2:]) > 1.2 * min(times.values()):
+            break  # larger ones are slower still
+    batch, _ = min(times, key=times.get)
+    times[batch, "nhwc"] = min(process.ask("run", (batch, "nhwc")) for _ in range(2))
+    process.close()
+    return min(times, key=times.get)
+
+
+def in_turn(network, runs, repeats):
+    """Shortest time of each: after one round to warm up, `repeats` rounds in which each has its turn."""
+    seconds = {name: [] for name in runs}
+    for turn in range(repeats + 1):
+        say(f"{network}: round {turn} of {repeats}" if turn else f"{network}: warming up")
+        for name, (process, setting) in runs.items():
+            time.sleep(PAUSE)
+            seconds[name].append(process.ask("run", setting))
+    return {name: min(times[1:]) for name, times in seconds.items()}
+
+
+def say(text):
+    print(text, file=sys.stderr, flush=True)
