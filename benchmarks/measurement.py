@@ -27,10 +27,9 @@ def measured(case, options, peers):
             try:
                 setting = best_setting(case, peer, folder, options)
                 runs[peer] = processes.Process(peer, folder, options), setting
-            except Exception as error:  # whatever a peer cannot do is said, and the run goes on without it
-                say(f"{case.network.name}: {peer} is left out: {error}")
-                failed[peer] = str(error)
-        seconds = in_turn(case.network.name, runs, options.repeats)
+            except Exception as error:
+                leave_out(case.network.name, peer, error, failed)
+        seconds = in_turn(case.network.name, runs, options.repeats, failed)
         found = report.of_network(case, options.steps, runs, seconds, failed)
         for process in {process for process, _ in runs.values()}:
             process.close()
@@ -56,15 +55,27 @@ def best_setting(case, peer, folder, options):
     return min(times, key=times.get)
 
 
-def in_turn(network, runs, repeats):
+def in_turn(network, runs, repeats, failed):
     """Shortest time of each: after one round to warm up, `repeats` rounds in which each has its turn."""
     seconds = {name: [] for name in runs}
     for turn in range(repeats + 1):
         say(f"{network}: round {turn} of {repeats}" if turn else f"{network}: warming up")
-        for name, (process, setting) in runs.items():
+        for name, (process, setting) in list(runs.items()):
             time.sleep(PAUSE)
-            seconds[name].append(process.ask("run", setting))
-    return {name: min(times[1:]) for name, times in seconds.items()}
+            try:
+                seconds[name].append(process.ask("run", setting))
+            except Exception as error:
+                if not isinstance(setting, tuple):
+                    raise  # without refsnn there is nothing to compare
+                leave_out(network, name, error, failed)
+                del runs[name]
+    return {name: min(seconds[name][1:]) for name in runs}
+
+
+def leave_out(network, peer, error, failed):
+    """Says what a peer cannot do; the run goes on without it."""
+    say(f"{network}: {peer} is left out: {error}")
+    failed[peer] = str(error)
 
 
 def say(text):

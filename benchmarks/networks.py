@@ -176,6 +176,7 @@ def generated(name, *, images=None, steps=8, rate=0.15, seed=0):
 
 def from_files(spec, data, *, weights=None, images=None):
     network = refsnn.load(weights, spec=spec) if weights else refsnn.load(spec)
+    refsnn.convert(network)  # refuses what cannot be measured, before anything is
     return Case(network, refsnn.load_data(data, images).x.astype(np.float32), None)
 
 

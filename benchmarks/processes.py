@@ -25,24 +25,29 @@ class Refsnn:
         self.work = {}  # accumulates of each variant's run
 
     def run(self, variant):
-        arithmetic = refsnn.Float64() if variant == "Float64" else refsnn.Float32()
-        network, x, threads = self.network, self.x, self.options.threads
-        if variant == "Exact":
-            arithmetic = refsnn.Exact()
-        if variant == "one thread":
-            threads = 1
-        if variant == "zero activity":
-            network, x = starting_at(network, -BEYOND), np.zeros_like(x)
-        if variant == "full activity":
-            network = starting_at(network, BEYOND)
         begin = time.perf_counter()
-        trace = refsnn.simulate(network, x, steps=self.options.steps, threads=threads, arithmetic=arithmetic)
+        trace = self.trace(variant)
         seconds = time.perf_counter() - begin
         self.work[variant] = trace.activity.total("synops")
         return seconds
 
-    def results(self, _):
-        trace = refsnn.simulate(self.network, self.x, steps=self.options.steps, threads=self.options.threads)
+    def trace(self, variant):
+        network, x, threads, arithmetic = self.network, self.x, self.options.threads, refsnn.Float32()
+        match variant:
+            case "one thread":
+                threads = 1
+            case "Float64":
+                arithmetic = refsnn.Float64()
+            case "Exact":
+                arithmetic = refsnn.Exact()
+            case "zero activity":
+                network, x = starting_at(network, -BEYOND), np.zeros_like(x)
+            case "full activity":
+                network = starting_at(network, BEYOND)
+        return refsnn.simulate(network, x, steps=self.options.steps, threads=threads, arithmetic=arithmetic)
+
+    def results(self, variant):
+        trace = self.trace(variant)
         return {"output": trace.readout[-1], **trace.counts}
 
 
@@ -98,10 +103,10 @@ def serve(connection, simulator, folder, options):
             elif request == "results":
                 np.savez(folder / "results.npz", **model.results(*arguments))
                 connection.send(folder / "results.npz")
-    except EOFError:
-        pass  # the parent closed the connection
+    except (EOFError, KeyboardInterrupt):
+        pass  # the parent closed the connection, or is interrupted as well
     except Exception as error:
-        connection.send(error)
+        connection.send(RuntimeError(f"{type(error).__name__}: {error}"))
 
 
 def memory_mib(line):

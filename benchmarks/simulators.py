@@ -115,8 +115,10 @@ def main():
             "not_installed": sorted(set(options.peers) - set(peers)),
             "networks": [measured(case, options, peers) for case in (first, *chosen)],
         }  # fmt: skip
-    except RefSNNError as error:
+    except (RefSNNError, RuntimeError) as error:
         raise SystemExit(str(error)) from error
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
     print(json.dumps(result, indent=1) if options.format == "json" else report.text(result))
 
 
