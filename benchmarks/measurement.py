@@ -43,15 +43,18 @@ def best_setting(case, peer, folder, options):
         return sizes[0], "nchw"
     say(f"{case.network.name}: {peer}, looking for its best batch size")
     process = processes.Process(peer, folder, options)
-    process.ask("run", (sizes[0], "nchw"))
-    times = {}
-    for size in sizes:
-        times[size, "nchw"] = min(process.ask("run", (size, "nchw")) for _ in range(2))
-        if min(list(times.values())[-2:]) > 1.2 * min(times.values()):
-            break  # larger ones are slower still
-    batch, _ = min(times, key=times.get)
-    times[batch, "nhwc"] = min(process.ask("run", (batch, "nhwc")) for _ in range(2))
-    process.close()
+    try:
+        process.ask("run", (sizes[0], "nchw"))
+        times = {}
+        for size in sizes:
+            times[size, "nchw"] = min(process.ask("run", (size, "nchw")) for _ in range(2))
+            if min(list(times.values())[-2:]) > 1.2 * min(times.values()):
+                break  # larger ones are slower still
+        batch, _ = min(times, key=times.get)
+        if case.x.ndim == 4:
+            times[batch, "nhwc"] = min(process.ask("run", (batch, "nhwc")) for _ in range(2))
+    finally:
+        process.close()
     return min(times, key=times.get)
 
 
@@ -68,6 +71,7 @@ def in_turn(network, runs, repeats, failed):
                 if not isinstance(setting, tuple):
                     raise  # without refsnn there is nothing to compare
                 leave_out(network, name, error, failed)
+                process.close()
                 del runs[name]
     return {name: min(seconds[name][1:]) for name in runs}
 

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from refsnn.layers import QCFS, Add, AvgPool2d, Conv2d, Flatten, GlobalAvgPool2d, Linear
+from refsnn.layers import QCFS, Add, AvgPool2d, Conv2d, Flatten, GlobalAvgPool2d, Linear, SumPool2d
 from refsnn.network import INPUT
 from refsnn.neurons import IF, Firing, Reset
 
@@ -62,6 +62,8 @@ def module(node):
             return with_weights(nn.Linear(*layer.weight.shape[::-1], bias=layer.bias is not None), layer)
         case AvgPool2d():
             return nn.AvgPool2d(layer.kernel, layer.strides, layer.padding)
+        case SumPool2d():
+            return nn.AvgPool2d(layer.kernel, layer.strides, layer.padding, divisor_override=1)
         case GlobalAvgPool2d():
             return nn.AdaptiveAvgPool2d(1)
         case Flatten():
@@ -70,7 +72,7 @@ def module(node):
             return sum
         case QCFS():
             return Quantiser(layer)
-    raise ValueError(f"{node.name}: this benchmark does not know how to say {type(layer).__name__} in PyTorch")
+    raise ValueError(f"{node.name}: benchmarks/peers.py has no {type(layer).__name__} yet")
 
 
 def with_weights(made, layer):

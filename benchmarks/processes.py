@@ -48,7 +48,7 @@ class Refsnn:
 
     def results(self, variant):
         trace = self.trace(variant)
-        return {"output": trace.readout[-1], **trace.counts}
+        return {"output": trace.readout[-1], **{name: counts.astype(np.int16) for name, counts in trace.counts.items()}}
 
 
 def starting_at(network, v_init):
@@ -106,7 +106,7 @@ def serve(connection, simulator, folder, options):
     except (EOFError, KeyboardInterrupt):
         pass  # the parent closed the connection, or is interrupted as well
     except Exception as error:
-        connection.send(RuntimeError(f"{type(error).__name__}: {error}"))
+        connection.send(RuntimeError(str(error) or type(error).__name__))
 
 
 def memory_mib(line):
@@ -134,20 +134,19 @@ class Process:
         self.process = context.Process(target=serve, args=(theirs, simulator, folder, options), daemon=True)
         self.process.start()
         theirs.close()
-        self.name = self.answer()
+        self.name = self.ask()
 
-    def answer(self):
+    def ask(self, *request):
+        """The answer to a request; to none, the name that the process says first."""
         try:
+            if request:
+                self.connection.send(request)
             given = self.connection.recv()
-        except EOFError:
-            raise RuntimeError("the process ended, perhaps for want of memory") from None
+        except (EOFError, OSError):
+            raise RuntimeError("its process ended, perhaps for want of memory") from None
         if isinstance(given, Exception):
             raise given
         return given
-
-    def ask(self, *request):
-        self.connection.send(request)
-        return self.answer()
 
     def close(self):
         self.connection.close()

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import refsnn
+from refsnn.layers import SumPool2d
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "benchmarks"))
 import networks
@@ -17,14 +18,15 @@ import roofline
 
 def small_residual(rate):
     """A stem, a block with an identity around it, one with a convolution around it, pools and a classifier."""
-    build = networks.Builder((3, 8, 8), images=4, steps=8, rate=rate, seed=1)
+    build = networks.Builder((3, 16, 16), images=4, steps=8, rate=rate, seed=1)
     stem = build.fire(build.conv(build.input, 8))
     one = build.fire(build.add(build.conv(build.fire(build.conv(stem, 8)), 8), stem))
     pooled = build.stateless(one, networks.AvgPool2d(kernel=2))
     around = build.conv(pooled, 16, kernel=1, stride=2)
     two = build.fire(build.add(build.conv(build.fire(build.conv(pooled, 16, stride=2)), 16), around))
-    build.linear(build.stateless(build.stateless(two, networks.GlobalAvgPool2d()), networks.Flatten()), 10)
-    return refsnn.Network("small", (3, 8, 8), tuple(build.nodes))
+    means = build.stateless(build.stateless(two, SumPool2d(kernel=2)), networks.GlobalAvgPool2d())
+    build.linear(build.stateless(means, networks.Flatten()), 10)
+    return refsnn.Network("small", (3, 16, 16), tuple(build.nodes))
 
 
 def dyadic(network):
@@ -81,7 +83,7 @@ def test_a_peer_gives_the_same_counts_where_no_sum_is_rounded(peer, layout):
     import peers
 
     snn = refsnn.convert(dyadic(small_residual(0.2)))
-    x = (np.random.default_rng(2).integers(-32, 33, (20, 3, 8, 8)) / 16).astype(np.float32)
+    x = (np.random.default_rng(2).integers(-32, 33, (20, 3, 16, 16)) / 16).astype(np.float32)
     trace = refsnn.simulate(snn, x, steps=8, record=refsnn.Record(v=snn.neurons))
     assert any((v == 0).any() for v in trace.v.values())  # somebody fired exactly at the threshold
     counts = {}
