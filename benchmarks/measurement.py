@@ -44,18 +44,15 @@ def best_setting(case, peer, folder, options):
     say(f"{case.network.name}: {peer}, looking for its best batch size")
     process = processes.Process(peer, folder, options)
     try:
-        process.ask("run", (sizes[0], "nchw"))
-        times = {}
-        for size in sizes:
-            times[size, "nchw"] = min(process.ask("run", (size, "nchw")) for _ in range(2))
-            if min(list(times.values())[-2:]) > 1.2 * min(times.values()):
-                break  # larger ones are slower still
-        batch, _ = min(times, key=times.get)
+        process.ask("run", (sizes[-1], "nchw"))  # warms up
+        times = {(size, "nchw"): process.ask("run", (size, "nchw")) for size in sizes}
+        candidates = sorted(times, key=times.get)[:2]
         if case.x.ndim == 4:
-            times[batch, "nhwc"] = min(process.ask("run", (batch, "nhwc")) for _ in range(2))
+            candidates += [(size, "nhwc") for size, _ in candidates]
+        times |= {setting: min(process.ask("run", setting) for _ in range(2)) for setting in candidates}
     finally:
         process.close()
-    return min(times, key=times.get)
+    return min(candidates, key=times.get)
 
 
 def in_turn(network, runs, repeats, failed):

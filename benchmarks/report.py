@@ -57,7 +57,10 @@ def compared(ours, counts, theirs):
 def text(result):
     """The whole result as one table."""
     machine = result["machine"]
-    lines = [f"{machine['processor']}, {machine['threads']} threads, {machine['system']}, Python {machine['python']}"]
+    lines = [
+        f"{machine['processor']}, {machine['threads']} threads, {machine['system']}, Python {machine['python']}",
+        f"best of {machine['repeats']}; load of the machine before the first run: {machine['load']}",
+    ]
     lines += roofline(result["roofline"])
     lines += ["", " " * LABEL + "".join(f"{name:>{width}}" for name, width in COLUMNS.items())]
     for network in result["networks"]:

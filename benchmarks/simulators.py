@@ -96,7 +96,7 @@ def machine(options):
     model = [line for line in path.read_text().splitlines() if line.startswith("model name")] if path.exists() else []
     return {
         "processor": model[0].split(":")[1].strip() if model else platform.processor(), "threads": options.threads,
-        "repeats": options.repeats, "system": platform.platform(terse=True), "python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 1), "repeats": options.repeats, "system": platform.platform(terse=True), "python": platform.python_version(),
     }  # fmt: skip
 
 
@@ -105,12 +105,12 @@ def main():
     try:
         chosen = cases(options)
         first = next(chosen)  # a wrong name or file ends the program before anything is measured
-        peers = installed(options.peers)
+        peers, described = installed(options.peers), machine(options)
         say("roofline")
         shorter = {"seconds": 0.02, "repeats": 1} if options.quick else {}
         rows = list(roofline.measured(options.threads, **shorter))
         result = {
-            "machine": machine(options), "roofline": rows,
+            "machine": described, "roofline": rows,
             "second_cache_g_per_s": roofline.second_cache(rows, options.threads),
             "not_installed": sorted(set(options.peers) - set(peers)),
             "networks": [measured(case, options, peers) for case in (first, *chosen)],

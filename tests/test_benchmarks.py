@@ -113,7 +113,14 @@ def test_the_table_fits_a_hundred_columns():
         "threads_speed_up": 12.34, "zero_activity_share": 1.0, "exact_over_float64": 123.4,
     }  # fmt: skip
     row = {"loop": "refsnn's add_rows", "threads": 16, "g_per_s": dict.fromkeys(roofline.KIB, 1234.5)}
-    machine = {"processor": "AMD EPYC 9965 192-Core Processor", "threads": 16, "system": "Linux", "python": "3.11.7"}
+    machine = {
+        "processor": "AMD EPYC 9965 192-Core Processor",
+        "threads": 16,
+        "system": "Linux",
+        "python": "3.11.7",
+        "repeats": 3,
+        "load": 0.1,
+    }
     text = report.text({"machine": machine, "roofline": [row], "networks": [network], "second_cache_g_per_s": 100.0})
     assert max(map(len, text.splitlines())) <= 100
     assert len({len(line) for line in text.splitlines() if line.startswith(("  PyTorch", "  refsnn 10"))}) == 1
