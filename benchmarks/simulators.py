@@ -95,9 +95,13 @@ def machine(options):
     path = Path("/proc/cpuinfo")
     model = [line for line in path.read_text().splitlines() if line.startswith("model name")] if path.exists() else []
     return {
-        "processor": model[0].split(":")[1].strip() if model else platform.processor(), "threads": options.threads,
-        "load": round(os.getloadavg()[0], 1), "repeats": options.repeats, "system": platform.platform(terse=True), "python": platform.python_version(),
-    }  # fmt: skip
+        "processor": model[0].split(":")[1].strip() if model else platform.processor(),
+        "threads": options.threads,
+        "load": round(os.getloadavg()[0], 1),
+        "repeats": options.repeats,
+        "system": platform.platform(terse=True),
+        "python": platform.python_version(),
+    }
 
 
 def main():
