@@ -7,7 +7,7 @@ import numpy as np
 from numba import njit
 
 from refsnn.kernels.bits import count
-from refsnn.kernels.fan_in import SummingPool, as_map, fan_out, reached
+from refsnn.kernels.fan_in import SummingPool, fan_out, reached
 from refsnn.layers import (
     AvgPool2d,
     Conv1d,
@@ -85,8 +85,7 @@ def _received(signal: AnySignal) -> IntArray:
     bits = _bits(signal)
     if bits is not None:
         origin, pool = bits
-        pixels = np.ones(as_map(origin.shape)[1:], np.int64) if pool is None else reached(origin.shape, pool)
-        return count(origin.bits, pixels)
+        return origin.total if pool is None else count(origin.bits, reached(origin.shape, pool))
     return _total(signal.values != 0 if signal.events is None else signal.events)
 
 

@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
+from functools import cached_property
 from graphlib import TopologicalSorter
 from math import prod
 from types import MappingProxyType
@@ -84,12 +85,12 @@ class Network:
         known = [node.name for node in self.nodes]
         raise SpecError(f"network {self.name!r} has no node {name!r}{did_you_mean(name, known)}")
 
-    @property
+    @cached_property
     def neurons(self) -> tuple[str, ...]:
         """Names of the spiking nodes, in order."""
         return tuple(node.name for node in self.nodes if kind_of(node.layer) == "neuron")
 
-    @property
+    @cached_property
     def stateful(self) -> tuple[str, ...]:
         """Names of the nodes that have a potential: the spiking ones and the integrators."""
         return tuple(node.name for node in self.nodes if kind_of(node.layer) in ("neuron", "integrator"))
@@ -123,11 +124,11 @@ class Network:
     def consumers(self, name: str) -> tuple[Node, ...]:
         return tuple(node for node in self.nodes if name in node.inputs)
 
-    @property
+    @cached_property
     def is_recurrent(self) -> bool:
         return any(len(group) > 1 or group[0].name in group[0].inputs for group in self.groups)
 
-    @property
+    @cached_property
     def groups(self) -> tuple[tuple[Node, ...], ...]:
         """The nodes in an order of work: one at a time, but for those that a cycle ties together."""
         place = {node.name: i for i, node in enumerate(self.nodes)}
@@ -144,7 +145,7 @@ class Network:
         }
         return tuple(members[group] for group in TopologicalSorter(before).static_order())
 
-    @property
+    @cached_property
     def depth(self) -> int:
         """Spiking nodes on the longest way through the network, delayed edges back to earlier nodes left out."""
         depth = {INPUT: 0}
@@ -153,7 +154,7 @@ class Network:
             depth[node.name] = before + (kind_of(node.layer) == "neuron")
         return max(depth.values())
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """sha256 of what the network computes: shapes, layers, parameters and tensors, not of any file or the name."""
         text = json.dumps(

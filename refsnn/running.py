@@ -210,12 +210,9 @@ class _Worker:
         self.run, self.node = run, node
         self.shape = run.network.shapes[node.name]
         self.n_samples = n_samples
-        self.memory: Any = None
+        self.memory: Any = None  # what it remembers, from its first step on
         if isinstance(node.layer, Stateful):
             self.layer = spread_over(node.layer, self.shape)
-            self.memory = at_rest(self.layer, n_samples, int(np.prod(self.shape)), run.arithmetic.dtype)
-            if node.name in run.results.counts:
-                run.results.counts[node.name][...] = 0
 
     def silence(self) -> Signal:
         """What arrives before anything was sent: zeros, and no spikes where the node sends spikes."""
@@ -296,6 +293,10 @@ class _Worker:
     def _fire(self, current: Array, first: int, steps: int) -> Signal:
         run, name = self.run, self.node.name
         flat = current.reshape(*current.shape[:2], -1)
+        if first == 0:
+            self.memory = at_rest(self.layer, self.n_samples, flat.shape[2], run.arithmetic.dtype)
+            if name in run.results.counts:
+                run.results.counts[name][...] = 0
         before: State = self.memory
         fired = run.schedule.fire(self._kernel(), self.layer, flat, before, steps)
         if isinstance(run.arithmetic, FixedPoint):

@@ -12,8 +12,8 @@ from typing import Any, ClassVar
 import numpy as np
 
 from refsnn.kernels import kernel
-from refsnn.kernels.bits import unpack
-from refsnn.kernels.fan_in import SummingPool
+from refsnn.kernels.bits import count, unpack
+from refsnn.kernels.fan_in import SummingPool, as_map
 from refsnn.kernels.packed import Plan, currents
 from refsnn.kernels.pool import spikes_behind
 from refsnn.layers import Shape
@@ -49,6 +49,11 @@ class Spikes:
     @cached_property
     def events(self) -> Array:
         return unpack(self.bits, self.shape)
+
+    @cached_property
+    def total(self) -> Array:
+        """How many there are: int64[T, N]."""
+        return count(self.bits, np.ones(as_map(self.shape)[1:], np.int64))
 
     @cached_property
     def values(self) -> Array:

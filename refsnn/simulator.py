@@ -22,7 +22,7 @@ from refsnn.trace import Activity, NodeActivity, Record, Trace
 
 Array = np.ndarray[Any, Any]
 Progress = Callable[[int, int], None]  # samples done, samples in all
-CHUNK_BYTES = 32 << 20  # what the largest arrays of a chunk of samples may take together; larger ones miss the caches
+CHUNK_BYTES = 128 << 20  # what the largest arrays of a chunk of samples may take together
 
 
 def unwatched(_done: int, _total: int) -> None:
@@ -148,10 +148,13 @@ def _side_by_side(
 
 
 def _chunk_size(network: Network, steps: int, arithmetic: Arithmetic, n_samples: int, workers: int) -> int:
-    """How many samples to run at once: per sample the largest node's input, spikes, events and potentials."""
+    """How many samples to run at once: as few as bound the memory, in chunks that come out even among the workers."""
     largest = max(prod(shape) for shape in network.shapes.values())
+    # per sample the largest node's input, spikes, events and potentials, where they all stand in memory
     per_sample = steps * largest * (3 * arithmetic.dtype.itemsize + 5)
-    return int(np.clip(CHUNK_BYTES // per_sample, 1, min(64, -(-n_samples // workers))))
+    most = int(np.clip(CHUNK_BYTES // per_sample, 1, 64))
+    rounds = -(-n_samples // (most * workers))
+    return -(-n_samples // (rounds * workers))
 
 
 def _joined(nodes: tuple[NodeActivity, ...]) -> NodeActivity:
