@@ -69,10 +69,10 @@ def spread(bits, listing, reach, rows, target):  # type: ignore[no-untyped-def]
             lines[: 2 * steps * apart] = 0
             for y in range(reach.rows + 2):
                 if y < reach.rows:
-                    for row in range(y * reach.per_row, (y + 1) * reach.per_row):
-                        for t in range(steps):
-                            # kernel row 0 of the line two below, 1 of the next, 2 of this one
-                            below, next_, this = (y + 2) % 3 * steps + t, (y + 1) % 3 * steps + t, y % 3 * steps + t
+                    for t in range(steps):
+                        # kernel row 0 of the line two below, 1 of the next, 2 of this one
+                        below, next_, this = (y + 2) % 3 * steps + t, (y + 1) % 3 * steps + t, y % 3 * steps + t
+                        for row in range(y * reach.per_row, (y + 1) * reach.per_row):
                             begin = silent if row == y * reach.per_row else below * apart
                             to = begin, below * apart, next_ * apart, this * apart
                             pixel = t * pixels + row * map_width

@@ -35,15 +35,20 @@ def spike_train(seed, shape):
 def weight_layers(draw, shape):
     """A convolution or Linear, with weights that have all their bits, on what a map of this shape holds."""
     seed, with_bias = draw(seeds), draw(st.booleans())
-    if draw(st.integers(0, 3)) == 0:
+    kind = draw(st.sampled_from(["linear", "any", "3 x 3", "3 x 3"]))
+    if kind == "linear":
         outputs = draw(st.integers(1, 100))
         return Linear(weight=rough(seed, (outputs, prod(shape))), bias=rough(seed + 1, outputs) if with_bias else None)
     channels, *sizes = shape
+    if kind == "3 x 3":  # with stride 1: events are spread, not gathered
+        outputs = draw(st.integers(1, 100))
+        around = tuple(draw(st.integers(max(0, (4 - size) // 2), 2)) for size in sizes)
+        return Conv2d(weight=rough(seed, (outputs, channels, 3, 3)), padding=around,
+                      bias=rough(seed + 1, outputs) if with_bias else None)  # fmt: skip
     groups = draw(st.sampled_from([1, 1, *[g for g in (2, 4, channels) if channels % g == 0]]))
     outputs = groups * draw(st.integers(1, 100 // groups))
     around = (draw(st.sampled_from([1, 0, 2, 3])), draw(st.sampled_from([1, 0, 2, 3])))
-    often_3_by_3 = st.sampled_from([3, 3, 3, 1, 2])
-    kernel = tuple(min(draw(often_3_by_3), size + 2 * pad) for size, pad in zip(sizes, around, strict=True))
+    kernel = tuple(min(draw(st.integers(1, 3)), size + 2 * pad) for size, pad in zip(sizes, around, strict=True))
     gap = tuple(
         draw(st.sampled_from([1, 1, 1, 2])) if 2 * (k - 1) < size + 2 * pad else 1
         for k, size, pad in zip(kernel, sizes, around, strict=True)
@@ -307,3 +312,11 @@ def test_integer_plans_refuse_sums_beyond_32_bits():
     layer = Linear(weight=np.array([[1.0]]), bias=np.array([2.0**31 - 1]))
     with pytest.raises(SpecError, match="^weight: a sum may reach 2147483648, which 32 bits do not hold$"):
         packed.integer_plan(layer, (1,))
+
+
+def test_integer_sums_allow_for_the_pool():
+    """20 channels of 16 pixels, each times 127: 40640 does not fit into 16 bits, though 20 times 127 does."""
+    layer, pool = Conv2d(weight=np.full((1, 20, 1, 1), 127.0)), SumPool2d(kernel=(4, 4))
+    prepared = packed.integer_plan(layer, (20, 4, 4), pool)
+    current = packed.currents(prepared, bits.pack(np.ones((1, 1, 20, 4, 4), np.bool_)))
+    assert_identical(current, np.full((1, 1, 1, 1, 1), 40640, np.int32))
