@@ -14,6 +14,7 @@ import numpy as np
 from refsnn import dynamics
 from refsnn.errors import UnsupportedLayerError
 from refsnn.kernels import general
+from refsnn.kernels.bits import Bits
 from refsnn.kernels.general import Fired
 from refsnn.kernels.state import at_rest
 from refsnn.layers import (
@@ -50,7 +51,7 @@ class ExactValues:
     """
 
     network: Network
-    decided: Mapping[str, Array]
+    decided: Mapping[str, Array | Bits]
     edge_delay: int = 0
     _known: dict[tuple[str, int, int, Index], Fraction] = field(default_factory=dict)
 

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from refsnn.arithmetic import Arithmetic, Exact, FixedPoint, Float32, Float64, finite
+from refsnn.arithmetic import Arithmetic, Exact, FixedPoint, finite
 from refsnn.counting import node_activity, spike_counts
 from refsnn.errors import UnsupportedLayerError
-from refsnn.exact import ExactValues, decide
+from refsnn.exact import ExactValues, decide, exact_neuron
 from refsnn.fitting import fits_of, fitted, gives_currents, refuse_overflow
 from refsnn.kernels import compared_kernel, kernel
-from refsnn.kernels.bits import unpack
+from refsnn.kernels.bits import Bits, set_train, unpack
 from refsnn.kernels.general import Fired
 from refsnn.kernels.packed import Plan, fire, fire_currents, plan
 from refsnn.kernels.pool import follow
@@ -98,12 +98,12 @@ class Exactly:
     """What a run in Exact keeps to settle doubts: error bounds, and what has been decided so far."""
 
     spans: dict[str, Span]
-    decided: dict[str, Array]
+    decided: dict[str, Array | Bits]
     values: ExactValues
 
     @classmethod
     def of(cls, network: Network, inputs: Array, steps: int, schedule: Schedule) -> "Exactly":
-        decided = {INPUT: inputs}
+        decided: dict[str, Array | Bits] = {INPUT: inputs}
         known = spans(network, inputs, Exact().dtype, steps)
         return cls(known, decided, ExactValues(network, decided, schedule.edge_delay))
 
@@ -166,7 +166,7 @@ class Run:
     @property
     def on_bits(self) -> bool:
         """Whether plain neurons send spikes as bits, and weight layers take them so."""
-        return self.backend == "fast" and isinstance(self.arithmetic, Float32 | Float64)
+        return self.backend == "fast" and not isinstance(self.arithmetic, FixedPoint)
 
     def _read(self, signal: AnySignal, node: Node, i: int) -> AnySignal:
         return delayed(signal, self._delay(node, i), self.steps)
@@ -280,12 +280,22 @@ class _Worker:
         counts = run.results.counts[name] if name in run.results.counts else np.empty(shape, np.int64)
         kept = name in run.results.residual
         residual = run.results.residual[name] if kept else np.empty(shape, run.arithmetic.dtype)
-        room = {"counts": counts, "residual": residual}
+        nearest = None if run.exactly is None else np.empty(shape, residual.dtype)
+        fill: Any = {"counts": counts, "residual": residual, "nearest": nearest}
         if isinstance(source, Currents):
-            bits = fire(source.plan, layer, source.bits, **room)
+            bits = fire(source.plan, layer, source.bits, **fill)
         else:
-            bits = fire_currents(layer, source.values, steps, **room)
+            bits = fire_currents(layer, source.values, steps, **fill)
         finite(f"{name}: potential in {run.arithmetic.name}", residual)
+        if run.exactly is not None and nearest is not None:
+            run.exactly.decided[name] = Bits(bits)
+            error = max(self._errors(run.exactly))
+            for n, *index in np.argwhere(nearest <= error) if error > 0 else ():
+                where = tuple(int(i) for i in index)
+                exact = exact_neuron(run.exactly.values, name, int(n), where, steps, as_it_comes)
+                train = exact.spikes[:, 0, 0] != 0
+                set_train(bits, int(n), where, train)
+                counts[(n, *index)], residual[(n, *index)] = train.sum(), float(exact.v[-1, 0, 0])
         if name in run.results.spikes:
             run.results.spikes[name][...] = unpack(bits, self.shape)
         return Spikes(bits, self.shape, run.arithmetic.dtype.type(layer.amplitude))
@@ -325,17 +335,20 @@ class _Worker:
             return partial(kernel(self.layer, run.backend), fits=fits_of(run.arithmetic))
         return kernel(self.layer, run.backend) if run.exactly is None else compared_kernel(self.layer, run.backend)
 
+    def _errors(self, exactly: Exactly) -> list[float]:
+        """Bounds on the error of the potential that is compared at each step."""
+        span, run = exactly.spans[self.node.inputs[0]], self.run
+        return firing_errors(self.layer, span, run.steps, run.arithmetic.dtype, run.schedule)
+
     def _decided(self, exactly: Exactly, fired: Fired, first: int) -> Fired:
         run, name, steps = self.run, self.node.name, len(fired.spikes)
         assert isinstance(self.layer, Neuron)
         if first == 0:
-            exactly.decided[name] = np.zeros((run.steps, self.n_samples, *self.shape), np.int32)
-            self.errors = firing_errors(
-                self.layer, exactly.spans[self.node.inputs[0]], run.steps, run.arithmetic.dtype, run.schedule
-            )
+            self.train = exactly.decided[name] = np.zeros((run.steps, self.n_samples, *self.shape), np.int32)
+            self.errors = self._errors(exactly)
         errors = self.errors[first : first + steps]
         fired = decide(exactly.values, self.layer, name, run.schedule.fire, fired, errors, first)
-        exactly.decided[name][first : first + steps] = fired.spikes.reshape(steps, self.n_samples, *self.shape)
+        self.train[first : first + steps] = fired.spikes.reshape(steps, self.n_samples, *self.shape)
         return fired
 
     def _follow(self, layer: MaxPool2d, source: AnySignal, first: int, steps: int) -> Signal:
@@ -350,8 +363,8 @@ class _Worker:
         if self.run.exactly is not None:
             decided = self.run.exactly.decided
             if first == 0:
-                decided[self.node.name] = np.zeros((self.run.steps, *winner.shape[1:]), np.int64)
-            decided[self.node.name][first : first + steps] = winner
+                self.train = decided[self.node.name] = np.zeros((self.run.steps, *winner.shape[1:]), np.int64)
+            self.train[first : first + steps] = winner
         return Signal(values, events)
 
 

@@ -4,6 +4,7 @@ uint8[T, B, H, W, bytes]: the spikes of a pixel's channels lie side by side, cha
 with zeros to a multiple of sixteen channels. A signal is a map of one row; features are the channels of a map of one pixel.
 """
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,30 @@ def count(bits: Array, per_pixel: Array) -> Array:
     """Sum over spikes of per_pixel[y, x] (int64): int64[T, B]. With ones that is the number of spikes."""
     totals = _count(np.ascontiguousarray(bits).ravel(), bits.shape[-1], np.ascontiguousarray(per_pixel).ravel())
     return totals.reshape(bits.shape[:2])
+
+
+@dataclass(frozen=True, eq=False)
+class Bits:
+    """Bits to be looked at one spike at a time: bits[t, n, *index]."""
+
+    bits: Array
+
+    def __len__(self) -> int:
+        return len(self.bits)
+
+    def __getitem__(self, place: tuple[int, ...]) -> int:
+        t, n, channel, *pixel = place
+        y, x = (0, 0, *pixel)[-2:]
+        return int(self.bits[t, n, y, x, channel // 8]) >> channel % 8 & 1
+
+
+def set_train(bits: Array, n: int, index: tuple[int, ...], train: Array) -> None:
+    """Makes bool[T] the spikes of one neuron."""
+    channel, *pixel = index
+    y, x = (0, 0, *pixel)[-2:]
+    place = bits[:, n, y, x, channel // 8]
+    mask = np.uint8(1 << channel % 8)
+    bits[:, n, y, x, channel // 8] = np.where(train, place | mask, place & ~mask)
 
 
 @njit(cache=True, nogil=True)

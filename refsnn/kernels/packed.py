@@ -23,13 +23,16 @@ __all__ = ["Plan", "currents", "fire", "fire_currents", "integer_plan", "plan"]
 Array = np.ndarray[Any, Any]
 
 
-def fire(plan: Plan, neuron: IF | LIF, bits: Array, *, counts: Array, residual: Array) -> Array:
+def fire(
+    plan: Plan, neuron: IF | LIF, bits: Array, *, counts: Array, residual: Array, nearest: Array | None = None
+) -> Array:
     """The spikes, as bits, of the neurons behind the weight layer: bits uint8[T, B, H, W, bytes] are its inputs' spikes.
 
-    Fills counts int64[B, *shape], the spikes of each neuron, and residual [B, *shape], the potential after the last step.
-    Both must be contiguous: a part of a trace's arrays can be filled as it stands.
+    Fills counts int64[B, *shape], the spikes of each neuron, residual [B, *shape], the potential after the last step, and,
+    where it is given, nearest [B, *shape], the least distance of a compared potential from the threshold. All of them must be
+    contiguous: a part of a trace's arrays can be filled as it stands.
     """
-    fired, target = _target(neuron, len(bits), plan.shape, counts, residual)
+    fired, target = _target(neuron, len(bits), plan.shape, counts, residual, nearest)
     _walk(plan, bits, target)
     return fired
 
@@ -41,17 +44,21 @@ def currents(plan: Plan, bits: Array) -> Array:
     dtype = plan.rows.bias.dtype
     result = np.empty((steps, samples, height, width, channels), dtype)
     words, counts, none = np.zeros(0, np.uint16), np.zeros(0, np.int64), np.zeros(0, dtype)
-    target = Target(steps, samples, channels, height, width, words, counts, none, result.ravel(), np.zeros(6, dtype), 0)
+    target = Target(
+        steps, samples, channels, height, width, words, counts, none, none, result.ravel(), np.zeros(6, dtype), 0
+    )
     _walk(plan, bits, target)
     return np.moveaxis(result, -1, 2).reshape(steps, samples, *plan.shape)
 
 
-def fire_currents(neuron: IF | LIF, current: Array, steps: int, *, counts: Array, residual: Array) -> Array:
+def fire_currents(
+    neuron: IF | LIF, current: Array, steps: int, *, counts: Array, residual: Array, nearest: Array | None = None
+) -> Array:
     """As fire, for currents [T, B, *shape], or [1, B, *shape] that are the same at every step."""
     _, samples, *rest = current.shape
     shape = tuple(rest)
     channels, height, width = as_map(shape)
-    fired, target = _target(neuron, steps, shape, counts, residual)
+    fired, target = _target(neuron, steps, shape, counts, residual, nearest)
     last = np.moveaxis(current.reshape(-1, samples, channels, height, width), 2, -1)
     flat = np.ascontiguousarray(last).reshape(len(current), -1)
     if channels % LANES:
@@ -66,14 +73,18 @@ def _walk(plan: Plan, bits: Array, target: Target) -> None:
     loop(np.ascontiguousarray(bits), plan.listing, plan.table, plan.rows, target)
 
 
-def _target(neuron: IF | LIF, steps: int, shape: Shape, counts: Array, residual: Array) -> tuple[Array, Target]:
+def _target(
+    neuron: IF | LIF, steps: int, shape: Shape, counts: Array, residual: Array, nearest: Array | None
+) -> tuple[Array, Target]:
     """Room for the spikes, and all results as the loops fill them."""
     samples, (channels, height, width) = len(counts), as_map(shape)
     fired = np.empty((steps, samples, height, width, bytes_per_pixel(channels)), np.uint8)
     assert counts.flags.c_contiguous  # or what ravel gives were no view
     assert residual.flags.c_contiguous
+    none = np.zeros(0, residual.dtype)
+    measured = none if nearest is None else nearest.ravel()
     target = Target(
-        steps, samples, channels, height, width, fired.view(np.uint16).ravel(), counts.ravel(), residual.ravel(),
-        np.zeros(0, residual.dtype), numbers(neuron, residual.dtype), choices(neuron),
+        steps, samples, channels, height, width, fired.view(np.uint16).ravel(), counts.ravel(), residual.ravel(), measured,
+        none, numbers(neuron, residual.dtype), choices(neuron, measured=nearest is not None),
     )  # fmt: skip
     return fired, target

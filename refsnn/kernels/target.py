@@ -24,6 +24,7 @@ class Target(NamedTuple):
     words: Array  # uint16[T, B, H, W, channels / 16], spikes
     counts: Array  # int64[B, C, H, W]
     residual: Array  # [B, C, H, W]
+    nearest: Array  # [B, C, H, W], the least distance of a compared potential from the threshold; empty: not measured
     currents: Array  # [T, B, H, W, C]
     numbers: Array
     choices: int  # numbers and choices: see fire.py
@@ -31,8 +32,10 @@ class Target(NamedTuple):
 
 @njit(cache=True, nogil=True)
 def line_of_neurons(stride, target):  # type: ignore[no-untyped-def]
-    """Room for the potentials and the counts of one line of neurons, `stride` of them in a pixel."""
-    return np.empty(target.width * stride, target.residual.dtype), np.empty(target.width * stride, np.int32)
+    """Room for the potentials, counts and distances of one line of neurons, `stride` of them in a pixel."""
+    neurons = target.width * stride
+    near = np.empty(neurons if len(target.nearest) > 0 else 0, target.residual.dtype)
+    return np.empty(neurons, target.residual.dtype), np.empty(neurons, np.int32), near
 
 
 @njit(cache=True, nogil=True)
@@ -50,16 +53,17 @@ def finish_line(current, places, bias, part, neurons, target, b, oy):  # type: i
 
 @njit(cache=True, nogil=True)
 def _take_in(current, places, bias, part, neurons, target, b, oy):  # type: ignore[no-untyped-def]
-    v, fired = neurons
+    v, fired, near = neurons
     stride = len(v) // target.width
     v[:] = target.numbers[5]
     fired[:] = 0
+    near[:] = np.inf
     per_pixel = -(-target.channels // LANES)
     for channel in range(part[2], part[3], LANES):
         k = channel - part[2]
         word = (b * target.height + oy) * target.width * per_pixel + channel // LANES
         fire(
-            (target.width, target.steps), current, (places[0] + k, places[1], places[2]), bias, v, fired,
+            (target.width, target.steps), current, (places[0] + k, places[1], places[2]), bias, v, fired, near,
             (k, stride, channel), target.words, (word, per_pixel, len(target.words) // target.steps), target.numbers,
             (target.choices, (1 << min(LANES, part[3] - channel)) - 1),
         )  # fmt: skip
@@ -68,8 +72,8 @@ def _take_in(current, places, bias, part, neurons, target, b, oy):  # type: igno
 @njit(cache=True, nogil=True)
 def _write_neurons(neurons, part, target, b, oy):  # type: ignore[no-untyped-def]
     """From channels last in the line to channels first."""
-    v, fired = neurons
-    width, counts, residual = target.width, target.counts, target.residual
+    v, fired, near = neurons
+    width, counts, residual, nearest = target.width, target.counts, target.residual, target.nearest
     stride, per_channel = len(v) // width, target.height * width
     for channel in range(part[2], part[3], TILE):
         place = (b * target.channels + channel) * per_channel + oy * width
@@ -79,11 +83,15 @@ def _write_neurons(neurons, part, target, b, oy):  # type: ignore[no-untyped-def
                 here, there = (ox * stride + channel - part[2], stride), (place + ox, per_channel)
                 transpose(fired, here, counts, there)
                 transpose(v, here, residual, there)
+                if len(nearest) > 0:
+                    transpose(near, here, nearest, there)
             continue
         for k in range(min(TILE, part[3] - channel)):
             for ox in range(width):
                 counts[place + k * per_channel + ox] = fired[ox * stride + channel - part[2] + k]
                 residual[place + k * per_channel + ox] = v[ox * stride + channel - part[2] + k]
+                if len(nearest) > 0:
+                    nearest[place + k * per_channel + ox] = near[ox * stride + channel - part[2] + k]
 
 
 @njit(cache=True, nogil=True)
