@@ -148,7 +148,9 @@ def decide(
     """What the kernel gave for some steps from step `first` on, with every firing decided as in real numbers.
 
     errors[t] bounds the error of the potential that was compared. A neuron of which one lies within it of a place where
-    the number of spikes changes is computed again in fractions, from its first step on.
+    the number of spikes changes is computed again in fractions, from its first step on. Where real numbers fire otherwise
+    than the floats did, the potentials are the floats next to the real ones from that step on; everywhere else they stay, so
+    that they do not depend on how wide the bound was.
     """
     shape, steps = values.network.shapes[name], len(fired.spikes)
     doubtful = np.zeros(fired.v.shape[1:], np.bool_)
@@ -158,10 +160,13 @@ def decide(
     for n, m in np.argwhere(doubtful):
         index = tuple(int(i) for i in np.unravel_index(m, shape))
         exact = exact_neuron(values, name, int(n), index, first + steps, fire)
-        fired.spikes[:, n, m] = exact.spikes[first:, 0, 0]
-        fired.v[:, n, m] = [float(v) for v in exact.v[first:, 0, 0]]
-        for array, value in zip(fired.state, exact.state, strict=True):
-            array[n, m] = float(value[0, 0])
+        train = exact.spikes[first:, 0, 0]
+        differs = np.flatnonzero(train != fired.spikes[:, n, m])
+        if len(differs):
+            fired.spikes[:, n, m] = train
+            fired.v[differs[0] :, n, m] = [float(v) for v in exact.v[first + differs[0] :, 0, 0]]
+            for array, value in zip(fired.state, exact.state, strict=True):
+                array[n, m] = float(value[0, 0])
     return fired
 
 

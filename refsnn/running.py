@@ -293,9 +293,8 @@ class _Worker:
             for n, *index in np.argwhere(nearest <= error) if error > 0 else ():
                 where = tuple(int(i) for i in index)
                 exact = exact_neuron(run.exactly.values, name, int(n), where, steps, as_it_comes)
-                train = exact.spikes[:, 0, 0] != 0
-                set_train(bits, int(n), where, train)
-                counts[(n, *index)], residual[(n, *index)] = train.sum(), float(exact.v[-1, 0, 0])
+                if set_train(bits, int(n), where, exact.spikes[:, 0, 0] != 0):
+                    counts[(n, *index)], residual[(n, *index)] = exact.spikes.sum(), float(exact.v[-1, 0, 0])
         if name in run.results.spikes:
             run.results.spikes[name][...] = unpack(bits, self.shape)
         return Spikes(bits, self.shape, run.arithmetic.dtype.type(layer.amplitude))

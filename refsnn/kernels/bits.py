@@ -59,13 +59,16 @@ class Bits:
         return int(self.bits[t, n, y, x, channel // 8]) >> channel % 8 & 1
 
 
-def set_train(bits: Array, n: int, index: tuple[int, ...], train: Array) -> None:
-    """Makes bool[T] the spikes of one neuron."""
+def set_train(bits: Array, n: int, index: tuple[int, ...], train: Array) -> bool:
+    """Makes bool[T] the spikes of one neuron; whether that changed any."""
     channel, *pixel = index
     y, x = (0, 0, *pixel)[-2:]
-    place = bits[:, n, y, x, channel // 8]
+    before = bits[:, n, y, x, channel // 8]
     mask = np.uint8(1 << channel % 8)
-    bits[:, n, y, x, channel // 8] = np.where(train, place | mask, place & ~mask)
+    after = np.where(train, before | mask, before & ~mask)
+    changed = bool((after != before).any())
+    bits[:, n, y, x, channel // 8] = after
+    return changed
 
 
 @njit(cache=True, nogil=True)

@@ -263,3 +263,43 @@ def test_a_negative_spike_gives_the_threshold_back(firing, v):
     fires = v < -1 or (v == -1 and firing is Firing.AT_THRESHOLD)
     assert trace.counts["n"].item() == (-1 if fires else int(v >= 1))
     assert trace.residual["n"].item() == v - trace.counts["n"].item()
+
+
+@given(
+    case=snn.cases() | snn.any_cases(),
+    arithmetic=st.sampled_from([Float32(), Float64(), Exact()]),
+    longer=st.integers(0, 3),
+)
+def test_what_is_recorded_changes_nothing(case, arithmetic, longer):
+    """Recorded potentials need currents that stand in memory; without them spikes go as bits from neuron to neuron."""
+    network, x, steps = case
+    x = x * 0.7
+    whole = run(network, x, steps, arithmetic=arithmetic)
+    bare = simulate(network, x, steps=steps, arithmetic=arithmetic)
+    assert_identical(bare.readout, whole.readout)
+    for name in network.neurons:
+        assert_identical(bare.counts[name], whole.counts[name])
+        assert_identical(bare.residual[name], whole.residual[name])
+    for ours, theirs in zip(bare.activity.nodes, whole.activity.nodes, strict=True):
+        for count, values in ours.counts().items():
+            assert_identical(values, theirs.counts()[count])
+    assert_identical(simulate(network, x, steps=steps + longer, arithmetic=arithmetic).readout[:steps], whole.readout)
+
+
+@given(case=snn.cases(), data=st.data())
+def test_exact_on_bits_decides_as_fractions_do(case, data):
+    """As above with constants that round, without records: the packed kernels' doubts."""
+    network, x, steps = case
+    thirds = {"v_threshold": 0.9, "v_init": 0.9, "decay": 0.9}
+
+    def rough(layer):
+        return replace(layer, **{k: getattr(layer, k) * f for k, f in thirds.items() if hasattr(layer, k)})
+
+    network = Network("rough", network.input_shape, tuple(replace(n, layer=rough(n.layer)) for n in network.nodes))
+    x = x.astype(np.float64) * 0.9
+    ours = simulate(network, x, steps=steps, arithmetic=Exact(), record=Record(spikes=network.neurons))
+    n = data.draw(st.integers(0, len(x) - 1))
+    spikes, _, _ = interpret(network, x[n], steps)
+    for name in network.neurons:
+        assert ours.spikes[name][:, n].reshape(steps, -1).tolist() == spikes[name]
+        assert ours.counts[name][n].ravel().tolist() == [sum(train) for train in zip(*spikes[name], strict=True)]
