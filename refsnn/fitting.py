@@ -1,20 +1,25 @@
 """What of a network takes which fixed-point format, and whether all of it is there already."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from refsnn.arithmetic import FixedPoint
 from refsnn.errors import FormatError, UnsupportedLayerError
-from refsnn.fixed import CARRIED_BITS, MOST_BITS, Fit, Overflow, Q, Rounding, in_range, on_grid, out_of_range
+from refsnn.fixed import CARRIED_BITS, MOST_BITS, Overflow, Q, Rounding, in_range, on_grid, out_of_range
+from refsnn.kernels import conv, linear
+from refsnn.kernels.fan_in import SummingPool
 from refsnn.kernels.general import Fired
+from refsnn.kernels.packed import Plan, integer_plan
 from refsnn.kernels.state import Fits
-from refsnn.layers import BatchNorm, Scale, WeightLayer, kind_of
+from refsnn.layers import BatchNorm, Conv1d, Conv2d, Linear, Scale, Shape, WeightLayer, kind_of
 from refsnn.network import Network, Node
 from refsnn.neurons import DECAYS, LI, Neuron, Stateful, numbers
 from refsnn.rounding import Span, spans
 
 Array = np.ndarray[Any, Any]
+NAIVE: dict[type[Any], Any] = {Linear: linear.naive, Conv1d: conv.naive, Conv2d: conv.naive}  # term by term
 
 
 def parameters(node: Node) -> dict[str, Any]:
@@ -77,18 +82,40 @@ def fits_of(arithmetic: FixedPoint) -> Fits:
     return Fits(arithmetic.current.fit, arithmetic.membrane.fit)
 
 
-def fitted(name: str, values: Array, q: Q) -> tuple[Array, Array]:
+def fitted(name: str, values: Array, q: Q, first_sample: int) -> tuple[Array, Array]:
     """Currents [S, B, ...] in their format, and how many of each sample were beyond it: int64[B]."""
-    fit: Fit = q.fit
-    k = on_grid(values, fit)
-    beyond = out_of_range(k, fit)
+    k = on_grid(values, q.fit)
+    beyond = out_of_range(k, q.fit)
     if q.overflow is Overflow.REFUSE and beyond.any():
         sample = int(np.argwhere(beyond)[0][1])
-        raise FormatError(q.beyond(f"{name}: current of sample {sample}", k[:, sample] * q.step))
-    return in_range(k, fit), beyond.sum(axis=(0, *range(2, beyond.ndim)))
+        raise FormatError(q.beyond(f"{name}: current of sample {first_sample + sample}", k[:, sample] * q.step))
+    return in_range(k, q.fit), beyond.sum(axis=(0, *range(2, beyond.ndim)))
 
 
-def refuse_overflow(name: str, arithmetic: FixedPoint, fired: Fired) -> None:
+def fitted_sums(
+    name: str, layer: WeightLayer, x: Array, pool: SummingPool | None, q: Q, first_sample: int
+) -> tuple[Array, Array]:
+    """Currents [S, B, ...] whose every partial sum took the format, and how many did not fit it, for inputs [S, B, ...]."""
+    overflows = np.zeros(x.shape[:2], np.int64).ravel()
+
+    def each(total: Array) -> Array:
+        values, beyond = fitted(name, total.reshape(1, *total.shape), q, first_sample)
+        overflows[...] += beyond
+        return values[0]
+
+    sums = NAIVE[type(layer)](layer, x.reshape(-1, *x.shape[2:]), pool, each)
+    return sums.reshape(*x.shape[:2], *sums.shape[1:]), overflows.reshape(x.shape[:2]).sum(0)
+
+
+def whole_weights(layer: WeightLayer, shape: Shape, pool: SummingPool | None, q: Q) -> Plan | None:
+    """The layer, in weights of up to eight bits, prepared for sums of whole numbers; None where it is not of that kind."""
+    if q.bits > 8:
+        return None
+    whole: Any = replace(layer, weight=layer.weight / q.step, bias=None)
+    return integer_plan(whole, shape, pool)
+
+
+def refuse_overflow(name: str, arithmetic: FixedPoint, fired: Fired, first_sample: int) -> None:
     """Raises FormatError for potentials or synaptic currents beyond a format that refuses overflow."""
     if not fired.overflows.any():
         return
@@ -100,9 +127,9 @@ def refuse_overflow(name: str, arithmetic: FixedPoint, fired: Fired) -> None:
         if q.overflow is Overflow.REFUSE:
             k = on_grid(values, q.fit)
             if out_of_range(k, q.fit).any():
-                raise FormatError(q.beyond(f"{name}: {what} of sample {sample}", values))
+                raise FormatError(q.beyond(f"{name}: {what} of sample {first_sample + sample}", values))
     if Overflow.REFUSE in (arithmetic.current.overflow, arithmetic.membrane.overflow):
         raise FormatError(
-            f"{name}: a term of the potential of sample {sample} does not fit {arithmetic.membrane} or {arithmetic.current}; "
-            "take more bits, or overflow: saturate or wrap"
+            f"{name}: a term of the potential of sample {first_sample + sample} does not fit {arithmetic.membrane} or "
+            f"{arithmetic.current}; take more bits, or overflow: saturate or wrap"
         )

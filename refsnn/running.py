@@ -1,10 +1,10 @@
 """A run of one chunk of samples: node after node, each for all steps at once; what a cycle ties together, step by step."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Lock
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -12,11 +12,14 @@ from refsnn.arithmetic import Arithmetic, Exact, FixedPoint, finite
 from refsnn.counting import node_activity, spike_counts
 from refsnn.errors import UnsupportedLayerError
 from refsnn.exact import ExactValues, decide, exact_neuron
-from refsnn.fitting import fits_of, fitted, gives_currents, refuse_overflow
+from refsnn.fitting import fits_of, fitted, fitted_sums, gives_currents, refuse_overflow, whole_weights
+from refsnn.fixed import Accumulate
 from refsnn.kernels import compared_kernel, kernel
-from refsnn.kernels.bits import Bits, set_train, unpack
+from refsnn.kernels.bits import Bits, pack, set_train, unpack
+from refsnn.kernels.fan_in import as_map
+from refsnn.kernels.fan_in import worth as fan_in_worth
 from refsnn.kernels.general import Fired
-from refsnn.kernels.packed import Plan, fire, fire_currents, plan
+from refsnn.kernels.packed import Plan, currents, fire, fire_currents, plan
 from refsnn.kernels.pool import follow
 from refsnn.kernels.state import State, at_rest
 from refsnn.layers import (
@@ -43,6 +46,7 @@ from refsnn.signals import AnySignal, Currents, HandedOn, Signal, Spikes, at, de
 from refsnn.trace import NodeActivity, Record
 
 Array = np.ndarray[Any, Any]
+P = TypeVar("P", bound=Plan | None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,14 +116,15 @@ class Plans:
     """Weight layers prepared for the packed kernels, each by the first chunk that needs it."""
 
     def __init__(self) -> None:
-        self._made: dict[str, Plan] = {}
+        self._made: dict[Hashable, Any] = {}
         self._lock = Lock()
 
-    def of(self, name: str, make: Callable[[], Plan]) -> Plan:
+    def of(self, name: Hashable, make: Callable[[], P]) -> P:
         with self._lock:
             if name not in self._made:
                 self._made[name] = make()
-            return self._made[name]
+            made: P = self._made[name]
+            return made
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +140,7 @@ class Run:
     exactly: Exactly | None
     spiking_input: bool
     plans: Plans
+    first_sample: int
 
     def all(self, inputs: Signal) -> list[NodeActivity]:
         signals: dict[str, AnySignal] = {INPUT: inputs}
@@ -166,7 +172,7 @@ class Run:
     @property
     def on_bits(self) -> bool:
         """Whether plain neurons send spikes as bits, and weight layers take them so."""
-        return self.backend == "fast" and not isinstance(self.arithmetic, FixedPoint)
+        return self.backend == "fast" and not isinstance(self.arithmetic, FixedPoint)  # whose neurons round
 
     def _read(self, signal: AnySignal, node: Node, i: int) -> AnySignal:
         return delayed(signal, self._delay(node, i), self.steps)
@@ -236,15 +242,17 @@ class _Worker:
                 return replace(source, flat=True)
             case Flatten() if isinstance(source, Spikes):
                 return HandedOn(source, None, True, self.run.backend)
+            case Linear() | Conv1d() | Conv2d() as layer if isinstance(self.run.arithmetic, FixedPoint):
+                return self._weigh_fixed(layer, source, self.run.arithmetic, steps)
             case Linear() | Conv1d() | Conv2d() as layer:
-                return self._fitted(self._weigh(layer, source), steps)
+                return self._weigh(layer, source)
         return self._fitted(layer_output(self.node.layer, sources, self.run.backend), steps)
 
     def _weigh(self, layer: WeightLayer, source: AnySignal) -> AnySignal:
         """Currents of a weight layer; a pool of spikes in front of it is fan-in."""
         run = self.run
         origin, pool = (source.origin, source.pool) if isinstance(source, HandedOn) else (source, None)
-        if run.on_bits and isinstance(origin, Spikes):
+        if isinstance(origin, Spikes):
             shape, bits = origin.shape, origin.bits
             if isinstance(source, HandedOn) and len(shape) == 2:
                 shape = (shape[0], 1, shape[1])  # a signal is a map of one row to Flatten too
@@ -254,15 +262,38 @@ class _Worker:
             return Currents(made, bits)
         values = source.values if pool is None else origin.values
         flat = values.reshape(-1, *values.shape[2:])
-        currents = kernel(layer, run.backend)(layer, flat, pool)
-        return Signal(currents.reshape(*values.shape[:2], *self.shape), None)
+        summed = kernel(layer, run.backend)(layer, flat, pool)
+        return Signal(summed.reshape(*values.shape[:2], *self.shape), None)
 
-    def _fitted(self, signal: AnySignal, steps: int) -> AnySignal:
+    def _weigh_fixed(self, layer: WeightLayer, source: AnySignal, arithmetic: FixedPoint, steps: int) -> Signal:
+        """Currents in fixed point, each or each partial sum in its format."""
+        run, name = self.run, self.node.name
+        origin, pool = (source.origin, source.pool) if isinstance(source, HandedOn) else (source, None)
+        if arithmetic.accumulate is Accumulate.EVERY_STEP:
+            x = source.values if pool is None else origin.values
+            values, beyond = fitted_sums(name, layer, x, pool, arithmetic.current, run.first_sample)
+            run.results.overflows[name][...] += beyond * (steps if len(values) == 1 else 1)
+            return Signal(values, None)
+        if isinstance(origin, Spikes):
+            shape = as_map(origin.shape) if isinstance(source, HandedOn) and len(origin.shape) == 2 else origin.shape
+            made = run.plans.of((name, "whole"), lambda: whole_weights(layer, shape, pool, arithmetic.weight))
+            if made is not None:
+                # whole numbers, exact in any order; then what a spike is worth and the bias, exact in a float64 still
+                worth = arithmetic.weight.step * fan_in_worth(origin.amplitude, pool, shape)
+                bias = (
+                    0.0
+                    if layer.bias is None
+                    else layer.bias.astype(np.float64).reshape(-1, *[1] * (len(self.shape) - 1))
+                )
+                return self._fitted(Signal(currents(made, origin.bits) * worth + bias, None), steps)
+        return self._fitted(self._weigh(layer, source), steps)
+
+    def _fitted(self, signal: AnySignal, steps: int) -> Any:
         """In fixed point, currents in their format."""
         run, name = self.run, self.node.name
         if not isinstance(run.arithmetic, FixedPoint) or not gives_currents(run.network, self.node, run.spiking_input):
             return signal
-        values, beyond = fitted(name, signal.values, run.arithmetic.current)
+        values, beyond = fitted(name, signal.values, run.arithmetic.current, run.first_sample)
         # what every step has the same overflows in every step
         run.results.overflows[name][...] += beyond * (steps if len(values) == 1 else 1)
         return Signal(values, None)
@@ -299,7 +330,7 @@ class _Worker:
             run.results.spikes[name][...] = unpack(bits, self.shape)
         return Spikes(bits, self.shape, run.arithmetic.dtype.type(layer.amplitude))
 
-    def _fire(self, current: Array, first: int, steps: int) -> Signal:
+    def _fire(self, current: Array, first: int, steps: int) -> AnySignal:
         run, name = self.run, self.node.name
         flat = current.reshape(*current.shape[:2], -1)
         if first == 0:
@@ -309,7 +340,7 @@ class _Worker:
         before: State = self.memory
         fired = run.schedule.fire(self._kernel(), self.layer, flat, before, steps)
         if isinstance(run.arithmetic, FixedPoint):
-            refuse_overflow(name, run.arithmetic, fired)
+            refuse_overflow(name, run.arithmetic, fired, run.first_sample)
             run.results.overflows[name][...] += fired.overflows
         if run.exactly is not None and not isinstance(self.layer, LI):
             fired = self._decided(run.exactly, fired, first)
@@ -326,6 +357,15 @@ class _Worker:
             run.results.counts[name][...] += spike_counts(spikes)
         if name in run.results.spikes:
             run.results.spikes[name][first : first + steps] = spikes
+        if (
+            run.backend == "fast"
+            and isinstance(run.arithmetic, FixedPoint)
+            and steps == run.steps
+            and is_binary(self.layer)
+        ):
+            amplitude = getattr(self.layer, "amplitude", None)
+            if isinstance(amplitude, float):
+                return Spikes(pack(spikes != 0), self.shape, run.arithmetic.dtype.type(amplitude))
         return sent(self.layer, spikes, self.shape, run.arithmetic.dtype)
 
     def _kernel(self) -> Any:

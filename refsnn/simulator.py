@@ -73,7 +73,9 @@ def simulate(
             check_carried(network, signal.values, arithmetic, drive.spiking)
         exactly = Exactly.of(network, signal.values, steps, chosen) if isinstance(arithmetic, Exact) else None
         kept = results.of_samples(part)
-        return Run(network, steps, arithmetic, backend, chosen, kept, exactly, drive.spiking, plans).all(signal)
+        return Run(network, steps, arithmetic, backend, chosen, kept, exactly, drive.spiking, plans, part.start).all(
+            signal
+        )
 
     if threads is not None and threads < 1:
         raise SpecError(f"threads: expected a whole number of at least 1, got {threads!r}")

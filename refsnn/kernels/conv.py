@@ -12,16 +12,17 @@ from numba import njit
 from refsnn.kernels.bias import add_bias
 from refsnn.kernels.fan_in import SummingPool, summing, windows, worth
 from refsnn.kernels.pool import places
-from refsnn.kernels.rows import rows, weights
+from refsnn.kernels.rows import Each, rows, unchanged, weights
 from refsnn.kernels.runs import OUTPUTS, line_runs, sum_part
 from refsnn.layers import Conv, Conv1d
 
 Array = np.ndarray[Any, Any]
 
 
-def naive(layer: Conv, x: Array, pool: SummingPool | None = None) -> Array:
+def naive(layer: Conv, x: Array, pool: SummingPool | None = None, each: Each = unchanged) -> Array:
+    """The sums term by term; `each` is done to every partial sum."""
     if isinstance(layer, Conv1d):
-        return naive(layer.as_conv2d, x[:, :, None])[:, :, 0]
+        return naive(layer.as_conv2d, x[:, :, None], None, each)[:, :, 0]
     weight, bias = weights(layer, x.dtype)
     outputs, per_group, kernel_rows, kernel_columns = weight.shape
     worths = worth(x, pool, x.shape[1:])
@@ -40,8 +41,8 @@ def naive(layer: Conv, x: Array, pool: SummingPool | None = None) -> Array:
                     read_columns = slice(kx * gap_x, kx * gap_x + step_x * (width - 1) + 1, step_x)
                     for c in range(per_group):
                         values = read[:, :, None, c, read_rows, read_columns]
-                        total = total + weight[:, :, c, ky, kx, None, None] * values
-    return total.reshape(len(x), outputs, height, width) + bias[:, None, None]
+                        total = each(total + weight[:, :, c, ky, kx, None, None] * values)
+    return each(total.reshape(len(x), outputs, height, width) + bias[:, None, None])
 
 
 def _by_group(x: Array, groups: int) -> Array:

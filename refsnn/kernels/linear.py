@@ -11,21 +11,21 @@ from numba import njit
 
 from refsnn.kernels.fan_in import SummingPool, flattened, worth
 from refsnn.kernels.pool import places
-from refsnn.kernels.rows import rows, weights
+from refsnn.kernels.rows import Each, rows, unchanged, weights
 from refsnn.kernels.runs import OUTPUTS, sum_part
 from refsnn.layers import Linear
 
 Array = np.ndarray[Any, Any]
 
 
-def naive(layer: Linear, x: Array, pool: SummingPool | None = None) -> Array:
-    """current[b, o] = ((0 + w[o, 0]*x[b, 0]) + w[o, 1]*x[b, 1] + ...) + bias[o]."""
+def naive(layer: Linear, x: Array, pool: SummingPool | None = None, each: Each = unchanged) -> Array:
+    """current[b, o] = ((0 + w[o, 0]*x[b, 0]) + w[o, 1]*x[b, 1] + ...) + bias[o]; `each` is done to every partial sum."""
     weight, bias = weights(layer, x.dtype)
     total = np.zeros((len(x), len(weight)), x.dtype)
     if pool is None:
         for i in range(weight.shape[1]):
-            total = total + weight[:, i] * x[:, i, None]
-        return total + bias
+            total = each(total + weight[:, i] * x[:, i, None])
+        return each(total + bias)
     window = places(pool, worth(x, pool, x.shape[1:]))
     _, channels, height, width = window[0][0].shape
     for c in range(channels):
@@ -34,8 +34,8 @@ def naive(layer: Linear, x: Array, pool: SummingPool | None = None) -> Array:
                 for column in range(width):
                     for read in line:
                         tap = weight[:, (c * height + y) * width + column]
-                        total = total + tap * read[:, c, y, column, None]
-    return total + bias
+                        total = each(total + tap * read[:, c, y, column, None])
+    return each(total + bias)
 
 
 def fast(layer: Linear, x: Array, pool: SummingPool | None = None) -> Array:

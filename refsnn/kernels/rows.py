@@ -1,5 +1,6 @@
 """Weight rows as the inner loops read them: in blocks of outputs that are summed side by side."""
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -7,6 +8,7 @@ import numpy as np
 from refsnn.kernels.vectors import CACHE_LINE
 
 Array = np.ndarray[Any, Any]
+Each = Callable[[Array], Array]  # what is done to every partial sum
 LANES = 16  # outputs of the narrowest block, and spikes of a word
 
 
@@ -18,6 +20,11 @@ class Rows(NamedTuple):
     blocks: Array  # int64[blocks, 4]: group, first output, outputs summed side by side, where its rows begin
     parts: Array  # int64[parts, 4]: first block, behind the last, first output (a multiple of 16), behind the last
     stride: int  # what the blocks of the widest part write
+
+
+def unchanged(total: Array) -> Array:
+    """What is done to a partial sum where nothing is."""
+    return total
 
 
 def weights(layer: Any, dtype: np.dtype[Any]) -> tuple[Array, Array]:

@@ -12,7 +12,7 @@ import refsnn
 from refsnn import Exact, FixedPoint, Network, Node, Q, Record, simulate
 from refsnn import strategies as snn
 from refsnn.errors import FormatError, SpecError, UnsupportedLayerError
-from refsnn.fixed import Overflow, Rounding
+from refsnn.fixed import Accumulate, Overflow, Rounding
 from refsnn.layers import Linear
 from refsnn.neurons import IF, LIF, CubaLIF, Firing, Leak, Reset
 
@@ -55,6 +55,7 @@ def arithmetics(draw):
         current=Q(draw(st.integers(4, 10)), draw(st.integers(0, 4)), *draw(rules)),
         membrane=Q(draw(st.integers(7, 10)), fraction + 2, *draw(rules)),
         decay_fraction=4,
+        accumulate=draw(st.sampled_from(Accumulate)),
     )
 
 
@@ -71,10 +72,16 @@ def test_integers_agree(arithmetic, weights, bias, x, decay, theta, steps, leak)
     ours = run(network, x, steps, arithmetic=arithmetic)
     overflows = {"w": 0, "n": 0}
     for o in range(2):
-        total = sum(int(4 * w) * int(4 * a) for w, a in zip(weights[o].tolist(), x[0].tolist(), strict=True))  # in 1/16
-        total = (total << 4) + int(bias[o] * 2**8)  # in 1/256
-        current, beyond = in_range(rounded(total, 8 - q_i.fraction, q_i.rounding), q_i)
-        overflows["w"] += beyond * steps
+        # terms in 1/256: products of quarters, and the bias
+        terms = [int(4 * w) * int(4 * a) << 4 for w, a in zip(weights[o].tolist(), x[0].tolist(), strict=True)]
+        terms.append(int(bias[o] * 2**8))
+        if arithmetic.accumulate is Accumulate.AT_END:
+            terms = [sum(terms)]
+        current = 0
+        for term in terms:
+            total = (current << (8 - q_i.fraction)) + term
+            current, beyond = in_range(rounded(total, 8 - q_i.fraction, q_i.rounding), q_i)
+            overflows["w"] += beyond * steps
         v, spikes = 0, []
         threshold = theta << (q_v.fraction - 2)
         for t in range(steps):
@@ -103,6 +110,18 @@ def test_naive_and_fast_are_equal(case, arithmetic):
     assert_same_trace(naive, fast)
     for name, count in fast.overflows.items():
         assert_identical(count, naive.overflows[name])
+
+
+@given(case=snn.cases(), arithmetic=arithmetics())
+def test_whole_weights_of_eight_bits_are_the_same_sums(case, arithmetic):
+    """Without records spikes go as bits, and weights as whole numbers in narrow registers."""
+    network, x, steps = case
+    wide = {name: Q(24, 8, overflow=Overflow.SATURATE) for name in ("current", "membrane")}
+    arithmetic = replace(arithmetic, weight=Q(8, 3, overflow=Overflow.SATURATE), **wide)
+    network = refsnn.quantise(network, arithmetic)
+    fast = simulate(network, x, steps=steps, arithmetic=arithmetic)
+    naive = simulate(network, x, steps=steps, arithmetic=arithmetic, backend="naive")
+    assert_same_trace(naive, fast)
 
 
 @given(case=snn.any_cases(max_steps=3))
