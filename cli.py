@@ -217,8 +217,8 @@ def verify(
 @arithmetic_option("float32")
 @click.option(
     "--backend",
-    type=click.Choice(["fast", "naive"]),
-    default="fast",
+    type=click.Choice(["auto", "fast", "naive"]),
+    default="auto",
     show_default=True,
     help="Same bits, different speed.",
 )

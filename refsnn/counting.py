@@ -131,6 +131,11 @@ def _weighted(events, weight):  # type: ignore[no-untyped-def]
     return result
 
 
+def connections(network: Network) -> int:
+    """Of all nodes together: what a frame-based machine does per step."""
+    return sum(_dense_ops(node.layer, network, node) for node in network.nodes)
+
+
 def _dense_ops(layer: Layer, network: Network, node: Node) -> int:
     outputs = prod(network.shapes[node.name])
     match layer:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from refsnn.arithmetic import Arithmetic, Exact, FixedPoint, Float32, representable
+from refsnn.counting import connections
 from refsnn.drive import Drive, as_drive
 from refsnn.errors import SpecError, UnsupportedLayerError
 from refsnn.fitting import check_carried, check_fits
@@ -22,6 +23,7 @@ from refsnn.trace import Activity, NodeActivity, Record, Trace
 
 Array = np.ndarray[Any, Any]
 Progress = Callable[[int, int], None]  # samples done, samples in all
+SMALL = 1 << 18  # connections, steps and samples together up to which naive is as fast as what is compiled already
 CHUNK_BYTES = 128 << 20  # what the largest arrays of a chunk of samples may take together
 
 
@@ -35,7 +37,7 @@ def simulate(
     *,
     steps: int,
     arithmetic: Arithmetic = Float32(),
-    backend: str = "fast",
+    backend: str = "auto",
     schedule: str = "lockstep",
     record: Record = Record(),
     threads: int | None = None,
@@ -44,7 +46,7 @@ def simulate(
     """What the spiking network does in `steps` steps.
 
     x: [N, *input_shape] is constant current, the same at every step; or a drive object.
-    backend: "fast" (compiled) or "naive"; the same bits.
+    backend: "fast" (compiled) or "naive"; the same bits. "auto" takes naive for runs too small to be worth compiling.
     arithmetic: Float32() and Float64() round; Exact() gives the spikes that real numbers give; FixedPoint(...) is a chip's.
     schedule: "lockstep": a spike reaches the next layer in the step it was fired in; "pipeline": one step later, as on chips.
         "integrate_then_fire", "averaged_current", "signed_correction": every layer fires clip(floor((v_init + sum of currents) /
@@ -63,6 +65,8 @@ def simulate(
                 f"fixed point runs in lockstep or pipeline; {schedule} needs sums of T currents"
             )
     drive = as_drive(x, network.input_shape)
+    if backend == "auto":
+        backend = "naive" if connections(network) * steps * drive.n_samples <= SMALL else "fast"
     plans = Plans()
     results = Results.of(network, drive.n_samples, steps, arithmetic, record)
 
@@ -73,9 +77,11 @@ def simulate(
             check_carried(network, signal.values, arithmetic, drive.spiking)
         exactly = Exactly.of(network, signal.values, steps, chosen) if isinstance(arithmetic, Exact) else None
         kept = results.of_samples(part)
-        return Run(network, steps, arithmetic, backend, chosen, kept, exactly, drive.spiking, plans, part.start).all(
-            signal
-        )
+        # what overflows is refused by name where it arrives, in both backends
+        with np.errstate(over="ignore", invalid="ignore"):
+            return Run(
+                network, steps, arithmetic, backend, chosen, kept, exactly, drive.spiking, plans, part.start
+            ).all(signal)
 
     if threads is not None and threads < 1:
         raise SpecError(f"threads: expected a whole number of at least 1, got {threads!r}")

@@ -182,3 +182,13 @@ def test_counts_are_left_out_where_they_are_not_wanted(snn, test_data):
     assert (set(whole.counts), set(whole.residual)) == ({"act2"}, {"act2"})
     assert small.readout.tobytes() == whole.readout.tobytes()
     assert small.activity.total("spikes_out") == whole.activity.total("spikes_out")
+
+
+def test_small_runs_are_left_to_the_naive_kernels(monkeypatch):
+    """Too small to be worth compiling: `auto` must not enter a compiled kernel, whose bits are the same."""
+    fast = simulate(NET, X, steps=3, backend="fast")
+    monkeypatch.setattr(running, "fire_currents", None)
+    auto = simulate(NET, X, steps=3)
+    assert auto.readout.tobytes() == fast.readout.tobytes()
+    with pytest.raises(TypeError):
+        simulate(NET, X, steps=3, backend="fast")

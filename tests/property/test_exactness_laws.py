@@ -74,8 +74,10 @@ def _weights_times(layer, factor, bias_factor):
     return replace(layer, weight=layer.weight.astype(np.float64) * factor, bias=bias)
 
 
-def run(network, x, steps, **options):
-    return simulate(network, x, steps=steps, record=Record(spikes=network.neurons, v=network.neurons), **options)
+def run(network, x, steps, backend="fast", **options):
+    return simulate(
+        network, x, steps=steps, record=Record(spikes=network.neurons, v=network.neurons), backend=backend, **options
+    )
 
 
 def test_three_tenths_are_not_one_tenth_and_two_tenths():
@@ -183,6 +185,7 @@ def test_exact_integrates_then_fires_as_fractions_do(case):
         steps=steps,
         arithmetic=Exact(),
         schedule="integrate_then_fire",
+        backend="fast",
         record=Record(spikes=network.neurons),
     )
     for n in range(len(x)):

@@ -22,9 +22,9 @@ from refsnn.properties import count_under_constant_current
 from refsnn.schedules import SCHEDULES
 
 
-def run(network, x, steps, **options):
+def run(network, x, steps, backend="fast", **options):
     everything = Record(spikes=network.neurons, v=network.stateful)
-    return simulate(network, x, steps=steps, record=everything, **options)
+    return simulate(network, x, steps=steps, record=everything, backend=backend, **options)
 
 
 def fractions(array):
@@ -275,7 +275,7 @@ def test_what_is_recorded_changes_nothing(case, arithmetic, longer):
     network, x, steps = case
     x = x * 0.7
     whole = run(network, x, steps, arithmetic=arithmetic)
-    bare = simulate(network, x, steps=steps, arithmetic=arithmetic)
+    bare = simulate(network, x, steps=steps, arithmetic=arithmetic, backend="fast")
     assert_identical(bare.readout, whole.readout)
     for name in network.neurons:
         assert_identical(bare.counts[name], whole.counts[name])
@@ -283,7 +283,9 @@ def test_what_is_recorded_changes_nothing(case, arithmetic, longer):
     for ours, theirs in zip(bare.activity.nodes, whole.activity.nodes, strict=True):
         for count, values in ours.counts().items():
             assert_identical(values, theirs.counts()[count])
-    assert_identical(simulate(network, x, steps=steps + longer, arithmetic=arithmetic).readout[:steps], whole.readout)
+    assert_identical(
+        simulate(network, x, steps=steps + longer, arithmetic=arithmetic, backend="fast").readout[:steps], whole.readout
+    )
 
 
 @given(case=snn.cases(), data=st.data())
@@ -297,7 +299,7 @@ def test_exact_on_bits_decides_as_fractions_do(case, data):
 
     network = Network("rough", network.input_shape, tuple(replace(n, layer=rough(n.layer)) for n in network.nodes))
     x = x.astype(np.float64) * 0.9
-    ours = simulate(network, x, steps=steps, arithmetic=Exact(), record=Record(spikes=network.neurons))
+    ours = simulate(network, x, steps=steps, arithmetic=Exact(), backend="fast", record=Record(spikes=network.neurons))
     n = data.draw(st.integers(0, len(x) - 1))
     spikes, _, _ = interpret(network, x[n], steps)
     for name in network.neurons:

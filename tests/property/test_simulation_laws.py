@@ -23,9 +23,9 @@ from refsnn.properties import charge, count_under_constant_current, ideal_count
 ARITHMETICS = st.sampled_from([Float32(), Float64()])
 
 
-def run(network, x, steps, **options):
+def run(network, x, steps, backend="fast", **options):
     everything = Record(spikes=network.neurons, v=network.neurons)
-    return simulate(network, x, steps=steps, record=everything, **options)
+    return simulate(network, x, steps=steps, record=everything, backend=backend, **options)
 
 
 @given(case=snn.cases(), arithmetic=ARITHMETICS)
