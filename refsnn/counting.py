@@ -1,5 +1,6 @@
 """From what a node received to how much work that was: integers, exact at borders, strides and groups."""
 
+from collections.abc import Callable, Hashable
 from math import prod
 from typing import Any
 
@@ -7,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from refsnn.kernels.bits import count
-from refsnn.kernels.fan_in import SummingPool, fan_out, reached
+from refsnn.kernels.fan_in import SummingPool, as_map, fan_out, reached
 from refsnn.layers import (
     AvgPool2d,
     Conv1d,
@@ -28,40 +29,72 @@ from refsnn.trace import IntArray, NodeActivity
 Array = np.ndarray[Any, Any]
 
 
+Remember = Callable[[Hashable, Callable[[], Any]], Any]  # what a key stands for: made once a run
+
+
 def node_activity(
-    network: Network, node: Node, inputs: tuple[AnySignal, ...], output: AnySignal, *, updates: Array
+    network: Network,
+    node: Node,
+    inputs: tuple[AnySignal, ...],
+    output: AnySignal,
+    *,
+    updates: Array,
+    remember: Remember = lambda _, make: make(),
 ) -> NodeActivity:
     """The work of one node over T steps, in each of which a neuron is updated updates[t] times."""
-    steps = len(updates)
-    shape = network.shapes[node.inputs[0]]
-    kind = kind_of(node.layer)
+    steps, layer, kind = len(updates), node.layer, kind_of(node.layer)
     n_samples = n_samples_of(inputs[0])
 
     def per_step(counts: Array) -> IntArray:
         return np.ascontiguousarray(np.broadcast_to(counts.astype(np.int64), (steps, n_samples)))
 
+    def each_in(signal: AnySignal) -> Array:
+        """How often each pixel of the signal's spikes reaches this node: through a pool once for each window."""
+        return remember((node.name, "reached"), lambda: _reached(signal))
+
     zero = np.zeros((1, n_samples), np.int64)
-    # neurons are updated, not driven event by event: their currents are no events
-    received = zero if kind in ("neuron", "integrator") else sum(map(_received, inputs), start=zero)
-    caused = _connections(inputs[0], node.layer, shape) if isinstance(node.layer, WeightLayer) else zero
+    received = caused = zero
+    if kind not in (
+        "neuron",
+        "integrator",
+    ):  # those are updated, not driven event by event: their currents are no events
+        received = sum((_received(signal, each_in) for signal in inputs), start=zero)
+    if isinstance(layer, WeightLayer):
+        each = remember((node.name, "fan_out"), lambda: _fan_out(inputs[0], layer, network.shapes[node.inputs[0]]))
+        caused = _weighted_events(inputs[0], each)
+    blank: NodeActivity = remember((node.name, "blank"), lambda: _blank(network, node))
     from_spikes = inputs[0].spiking
-    spikes = _received(output) if kind == "neuron" else zero
-    n_neurons = prod(network.shapes[node.name])
+    spikes = _received(output, each_in) if kind == "neuron" else zero
+    idle = kind not in ("neuron", "integrator")
+    return blank.with_counts(
+        {
+            "events_in": per_step(received),
+            "synops": per_step(caused if from_spikes else zero),
+            "macs": per_step(zero if from_spikes else caused),
+            "updates": per_step(zero if idle else zero + blank.n_neurons * updates[:, None]),
+            "spikes_out": per_step(spikes),
+        }
+    )
+
+
+def _blank(network: Network, node: Node) -> NodeActivity:
+    """The node with nothing counted."""
+    nothing = np.zeros((0, 0), np.int64)
     return NodeActivity(
         node=node.name,
-        kind=kind,
+        kind=kind_of(node.layer),
         inputs=node.inputs,
         n_inputs=sum(prod(network.shapes[name]) for name in node.inputs),
-        n_neurons=n_neurons,
+        n_neurons=prod(network.shapes[node.name]),
         n_weights=_n_weights(node.layer),
         fan_in=node.layer.fan_in if isinstance(node.layer, WeightLayer) else 0,
         row_length=node.layer.row_length if isinstance(node.layer, WeightLayer) else 0,
         dense_ops=_dense_ops(node.layer, network, node),
-        events_in=per_step(received),
-        synops=per_step(caused if from_spikes else zero),
-        macs=per_step(zero if from_spikes else caused),
-        updates=per_step(zero + (n_neurons * updates[:, None] if kind in ("neuron", "integrator") else 0)),
-        spikes_out=per_step(spikes),
+        events_in=nothing,
+        synops=nothing,
+        macs=nothing,
+        updates=nothing,
+        spikes_out=nothing,
     )
 
 
@@ -80,13 +113,25 @@ def _over_steps(spikes):  # type: ignore[no-untyped-def]
     return result
 
 
-def _received(signal: AnySignal) -> IntArray:
+def _received(signal: AnySignal, each_in: Callable[[AnySignal], Array]) -> IntArray:
     """Spikes, or nonzero numbers where spikes did not make them, per step and sample."""
     bits = _bits(signal)
     if bits is not None:
         origin, pool = bits
-        return origin.total if pool is None else count(origin.bits, reached(origin.shape, pool))
-    return _total(signal.values != 0 if signal.events is None else signal.events)
+        return origin.total if pool is None else count(origin.bits, each_in(signal))
+    events = signal.values != 0 if signal.events is None else signal.events
+    flat = np.ascontiguousarray(events).reshape(events.shape[0] * events.shape[1], 1, -1)
+    return _weighted(flat, np.ones(flat.shape[2], np.int64)).reshape(events.shape[:2])
+
+
+def _weighted_events(signal: AnySignal, each: Array) -> IntArray:
+    """Sum over events of what each pixel's cause, all channels alike: each int64[height, width]; per step and sample."""
+    bits = _bits(signal)
+    if bits is not None:
+        return count(bits[0].bits, each)
+    events = signal.values != 0 if signal.events is None else signal.events
+    flat = np.ascontiguousarray(events).reshape(events.shape[0] * events.shape[1], -1, each.size)
+    return _weighted(flat, each.ravel()).reshape(events.shape[:2])
 
 
 def _bits(signal: AnySignal) -> tuple[Spikes, SummingPool | None] | None:
@@ -98,24 +143,22 @@ def _bits(signal: AnySignal) -> tuple[Spikes, SummingPool | None] | None:
     return None
 
 
-def _total(events: Array) -> IntArray:
-    """Sum over everything but steps and samples."""
-    flat = np.ascontiguousarray(events).reshape(events.shape[0] * events.shape[1], 1, -1)
-    return _weighted(flat, np.ones(flat.shape[2], np.int64)).reshape(events.shape[:2])
+def _reached(signal: AnySignal) -> Array:
+    bits = _bits(signal)
+    assert bits is not None
+    origin, pool = bits
+    assert pool is not None
+    return reached(origin.shape, pool)
 
 
-def _connections(signal: AnySignal, layer: WeightLayer, shape: Shape) -> IntArray:
-    """Sum over inputs of events * fan-out, per step and sample."""
+def _fan_out(signal: AnySignal, layer: WeightLayer, shape: Shape) -> Array:
+    """Accumulates that an event of each pixel causes: int64[height, width], of the map whose events are counted."""
     bits = _bits(signal)
     if bits is not None:
-        origin, pool = bits
-        return count(origin.bits, fan_out(layer, origin.shape, pool))
-    events = signal.values != 0 if signal.events is None else signal.events
-    each = layer.fan_out(shape)
-    channels = shape[0] if len(shape) > 1 else 1  # all channels of a pixel have the same fan-out
-    per_pixel = each[0].ravel() if len(shape) > 1 else each
-    flat = np.ascontiguousarray(events).reshape(events.shape[0] * events.shape[1], channels, -1)
-    return _weighted(flat, np.ascontiguousarray(per_pixel)).reshape(events.shape[:2])
+        return fan_out(layer, bits[0].shape, bits[1])
+    if isinstance(layer, Linear):
+        return np.full((1, 1), len(layer.weight), np.int64)
+    return np.ascontiguousarray(layer.fan_out(shape)[0]).reshape(as_map(shape)[1:])
 
 
 @njit(cache=True, nogil=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Lock
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from refsnn.kernels.bits import Bits, pack, set_train, unpack
 from refsnn.kernels.fan_in import as_map
 from refsnn.kernels.fan_in import worth as fan_in_worth
 from refsnn.kernels.general import Fired
-from refsnn.kernels.packed import Plan, currents, fire, fire_currents, plan
+from refsnn.kernels.packed import currents, fire, fire_currents, plan
 from refsnn.kernels.pool import follow
 from refsnn.kernels.state import State, at_rest
 from refsnn.layers import (
@@ -46,7 +46,6 @@ from refsnn.signals import AnySignal, Currents, HandedOn, Signal, Spikes, at, de
 from refsnn.trace import NodeActivity, Record
 
 Array = np.ndarray[Any, Any]
-P = TypeVar("P", bound=Plan | None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,14 +64,18 @@ class Results:
         def empty(names: tuple[str, ...], lead: tuple[int, ...], dtype: Any) -> dict[str, Array]:
             return {name: np.empty((*lead, *network.shapes[name]), dtype) for name in network.stateful if name in names}
 
+        binary = {node.name: is_binary(node.layer) for node in network.nodes if isinstance(node.layer, Stateful)}
         spikes: dict[str, Array] = {
-            name: np.empty((steps, n_samples, *network.shapes[name]), np.bool_ if is_binary(layer) else np.int32)
-            for name, layer in ((node.name, node.layer) for node in network.nodes)
-            if name in record.spikes and isinstance(layer, Stateful)
+            name: np.empty((steps, n_samples, *network.shapes[name]), np.bool_ if binary[name] else np.int32)
+            for name in _among(network.neurons, record.spikes)
         }
         return cls(
             readout=np.empty((steps, n_samples, network.n_outputs), arithmetic.dtype),
-            counts=empty(_among(network.neurons, record.counts), (n_samples,), np.int64),
+            # one spike a step: T fits 32 bits; half the memory of what is by far the largest result
+            counts={
+                name: np.empty((n_samples, *network.shapes[name]), np.int32 if binary[name] else np.int64)
+                for name in _among(network.neurons, record.counts)
+            },
             residual=empty(_among(network.stateful, record.counts), (n_samples,), arithmetic.dtype),
             spikes=spikes,
             v=empty(record.v, (steps, n_samples), arithmetic.dtype),
@@ -113,18 +116,17 @@ class Exactly:
 
 
 class Plans:
-    """Weight layers prepared for the packed kernels, each by the first chunk that needs it."""
+    """What is made once a run, by the first chunk that needs it: weight layers prepared for the packed kernels, fan-outs."""
 
     def __init__(self) -> None:
         self._made: dict[Hashable, Any] = {}
         self._lock = Lock()
 
-    def of(self, name: Hashable, make: Callable[[], P]) -> P:
+    def of(self, name: Hashable, make: Callable[[], Any]) -> Any:
         with self._lock:
             if name not in self._made:
                 self._made[name] = make()
-            made: P = self._made[name]
-            return made
+            return self._made[name]
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,8 +157,9 @@ class Run:
             for node in group:
                 sources = tuple(self._read(signals[name], node, i) for i, name in enumerate(node.inputs))
                 activity[node.name] = node_activity(
-                    self.network, node, sources, signals[node.name], updates=self.schedule.updates(self.steps)
-                )
+                    self.network, node, sources, signals[node.name],
+                    updates=self.schedule.updates(self.steps), remember=self.plans.of,
+                )  # fmt: skip
             done = {node.name for node in group}
             for name, readers in waiting.items():
                 readers -= done
@@ -308,7 +311,7 @@ class _Worker:
         run, name, layer = self.run, self.node.name, self.layer
         assert isinstance(layer, IF | LIF)
         shape = self.n_samples, *self.shape
-        counts = run.results.counts[name] if name in run.results.counts else np.empty(shape, np.int64)
+        counts = run.results.counts[name] if name in run.results.counts else np.empty(shape, np.int32)
         kept = name in run.results.residual
         residual = run.results.residual[name] if kept else np.empty(shape, run.arithmetic.dtype)
         nearest = None if run.exactly is None else np.empty(shape, residual.dtype)

@@ -160,7 +160,7 @@ class _Comparison:
         reference = forward(self.source, x, arithmetic=self.arithmetic)
         layers, findings = [], []
         for name, (activation, neuron) in self.pairs.items():
-            n, v = trace.counts[name], trace.residual[name].astype(np.float64)
+            n, v = trace.counts[name].astype(np.int64), trace.residual[name].astype(np.float64)
             ideal, local_tie = self._ideal_counts(name, x, trace)
             local, local_difference = _compare(n - ideal, local_tie, 1)
             levels = activation.levels
@@ -181,7 +181,7 @@ class _Comparison:
     def _ideal_counts(self, name: str, x: Array, trace: Trace) -> tuple[Array, Array]:
         """The quantiser's counts [N, *shape] on what the layer received; where rounding leaves them open (not in Exact)."""
         node, neuron = self.snn[name], self.pairs[name][1]
-        n, v = trace.counts[name], trace.residual[name].astype(np.float64)
+        n, v = trace.counts[name].astype(np.int64), trace.residual[name].astype(np.float64)
         theta = spread(neuron.v_threshold, n.shape[1:])
         ideal = ideal_count(n, v, theta, self.steps)
         span = spans(self.snn, x, self.arithmetic.dtype)[node.inputs[0]]

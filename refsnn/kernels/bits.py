@@ -79,7 +79,10 @@ def _count(bits, n_bytes, per_pixel):  # type: ignore[no-untyped-def]
         for pixel in range(len(per_pixel)):
             start = (i * len(per_pixel) + pixel) * n_bytes
             spikes = 0
-            for byte in range(start, start + n_bytes, 2):
+            wide = n_bytes // 8 * 8
+            for byte in range(start, start + wide, 8):
+                spikes += ones(word_of_8(bits, byte))
+            for byte in range(start + wide, start + n_bytes, 2):
                 spikes += ones(word_of_2(bits, byte))
             total += spikes * per_pixel[pixel]
         totals[i] = total

@@ -28,7 +28,7 @@ def fire(
 ) -> Array:
     """The spikes, as bits, of the neurons behind the weight layer: bits uint8[T, B, H, W, bytes] are its inputs' spikes.
 
-    Fills counts int64[B, *shape], the spikes of each neuron, residual [B, *shape], the potential after the last step, and,
+    Fills counts int32[B, *shape], the spikes of each neuron, residual [B, *shape], the potential after the last step, and,
     where it is given, nearest [B, *shape], the least distance of a compared potential from the threshold. All of them must be
     contiguous: a part of a trace's arrays can be filled as it stands.
     """
@@ -43,7 +43,7 @@ def currents(plan: Plan, bits: Array) -> Array:
     channels, height, width = as_map(plan.shape)
     dtype = plan.rows.bias.dtype
     result = np.empty((steps, samples, height, width, channels), dtype)
-    words, counts, none = np.zeros(0, np.uint16), np.zeros(0, np.int64), np.zeros(0, dtype)
+    words, counts, none = np.zeros(0, np.uint16), np.zeros(0, np.int32), np.zeros(0, dtype)
     target = Target(
         steps, samples, channels, height, width, words, counts, none, none, result.ravel(), np.zeros(6, dtype), 0
     )

@@ -22,7 +22,7 @@ class Target(NamedTuple):
     height: int
     width: int
     words: Array  # uint16[T, B, H, W, channels / 16], spikes
-    counts: Array  # int64[B, C, H, W]
+    counts: Array  # int32[B, C, H, W]
     residual: Array  # [B, C, H, W]
     nearest: Array  # [B, C, H, W], the least distance of a compared potential from the threshold; empty: not measured
     currents: Array  # [T, B, H, W, C]

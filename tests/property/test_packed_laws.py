@@ -108,11 +108,11 @@ def naive_neurons(cell, current, steps):
     flat = current.reshape(*current.shape[:2], -1)
     fired = general.naive(cell, flat, at_rest(cell, *flat.shape[1:], flat.dtype), steps)
     spikes, v, shape = fired.spikes.astype(np.bool_), fired.v, current.shape[1:]
-    return spikes.reshape(steps, *shape), spikes.sum(axis=0, dtype=np.int64).reshape(shape), v[-1].reshape(shape)
+    return spikes.reshape(steps, *shape), spikes.sum(axis=0, dtype=np.int32).reshape(shape), v[-1].reshape(shape)
 
 
 def room(samples, shape, dtype):
-    return {"counts": np.full((samples, *shape), -1, np.int64), "residual": np.full((samples, *shape), np.nan, dtype)}
+    return {"counts": np.full((samples, *shape), -1, np.int32), "residual": np.full((samples, *shape), np.nan, dtype)}
 
 
 @given(case=cases(channels=4, largest=5), samples=st.integers(1, 3))

@@ -61,7 +61,7 @@ def test_a_longer_run_begins_with_the_shorter_one(case, longer):
         assert_identical(long.spikes[name][:steps], short.spikes[name])
         assert_identical(long.v[name][:steps], short.v[name])
         assert_identical(short.residual[name], short.v[name][-1])
-        assert_identical(short.counts[name], short.spikes[name].sum(0, dtype=np.int64))
+        assert_identical(short.counts[name], short.spikes[name].sum(0, dtype=np.int32))
 
 
 @given(case=snn.cases(), data=st.data())
