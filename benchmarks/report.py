@@ -75,7 +75,7 @@ def roofline(rows):
     lines = [f"{'roofline, G accumulates/s':<{LABEL}}" + "".join(f"{kib:>7} KiB" for kib in sizes)]
     for row in rows:
         figures = "".join(f"{row['g_per_s'][kib]:>11.1f}" for kib in row["g_per_s"])
-        name = f"  {row['loop']}, {row['threads']} thread{'s' * (row['threads'] > 1)}" if figures else row["loop"]
+        name = f"  {row['threads']} thread{'s' * (row['threads'] > 1)}"
         lines.append(f"{name:<{LABEL}}{figures}")
     return lines
 

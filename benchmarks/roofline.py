@@ -1,7 +1,6 @@
 """The most that this machine can do: adding rows of 128 float32 weights, in random order, to sums kept in registers.
 
-Two loops: a bare addition, written here, and refsnn's own `add_rows`, which multiplies each row by the event's value as
-well. The rows together fill a stated number of bytes, so that they come from the first cache, the second one or memory.
+The rows together fill a stated number of bytes, so that they come from the first cache, the second one or memory.
 """
 
 import time
@@ -62,21 +61,9 @@ def _bare_add(typing, total, weight, index, start, stop):
 
 
 @njit(nogil=True)
-def bare(total, weight, index, value, passes):
+def bare(total, weight, index, passes):
     for _ in range(passes):
         _bare_add(total, weight, index, 0, len(index))
-
-
-def with_values():
-    """The same passes through refsnn's own loop."""
-    from refsnn.kernels.accumulate import add_rows
-
-    @njit(nogil=True)
-    def passes_of_add_rows(total, weight, index, value, passes):
-        for _ in range(passes):
-            add_rows(total, 0, weight, WIDTH, LANES, index, value, 0, len(index), 0)
-
-    return passes_of_add_rows
 
 
 def events(kib, random):
@@ -85,7 +72,7 @@ def events(kib, random):
     index = np.concatenate([random.permutation(rows) for _ in range(-(-512 // rows))]).astype(np.int32)
     weight = aligned(rows * WIDTH)
     weight[:] = random.standard_normal(len(weight), np.float32)
-    return weight, index, np.ones(len(index), np.float32)
+    return weight, index
 
 
 def aligned(count):
@@ -94,45 +81,32 @@ def aligned(count):
     return room[-room.ctypes.data % 64 // 4 :][:count]
 
 
-def rate(loop, kib, threads, seconds, repeats):
+def rate(kib, threads, seconds, repeats):
     """G accumulates/s of all threads together, the best of `repeats` runs of about so many seconds."""
     # every thread has weights of its own: a shared copy would be read from the other's cache
     work = [(np.zeros(WIDTH, np.float32), *events(kib, np.random.default_rng(t))) for t in range(threads)]
     per_pass = len(work[0][2]) * WIDTH
-    loop(*work[0], 1)  # compiles it
+    bare(*work[0], 1)  # compiles it
     passes, taken = 1, 0.0
     while taken < seconds / 4:
         passes *= 2
         begin = time.perf_counter()
-        loop(*work[0], passes)
+        bare(*work[0], passes)
         taken = time.perf_counter() - begin
     passes = max(1, round(passes * seconds / taken))
     best = float("inf")
     with ThreadPoolExecutor(threads) as pool:
         for _ in range(repeats):
             begin = time.perf_counter()
-            list(pool.map(lambda arguments: loop(*arguments, passes), work))
+            list(pool.map(lambda arguments: bare(*arguments, passes), work))
             best = min(best, time.perf_counter() - begin)
     return threads * passes * per_pass / best / 1e9
 
 
 def measured(threads, *, seconds=0.2, repeats=3, sizes=KIB):
-    """One row per loop and number of threads: {"loop", "threads", "g_per_s": {KiB: G accumulates/s}}."""
-    loops = {"addition only": bare}
-    try:
-        loops["refsnn's add_rows"] = with_values()
-        rate(loops["refsnn's add_rows"], sizes[0], 1, 0.001, 1)
-    except (
-        Exception
-    ) as error:  # the kernel is not part of the public interface; without it the bare loop is the roofline
-        loops.pop("refsnn's add_rows", None)
-        yield {"loop": f"refsnn's add_rows could not be run: {type(error).__name__}", "threads": 0, "g_per_s": {}}
-    for name, loop in loops.items():
-        for count in sorted({1, threads}):
-            yield {
-                "loop": name, "threads": count,
-                "g_per_s": {kib: rate(loop, kib, count, seconds, repeats) for kib in sizes},
-            }  # fmt: skip
+    """One row per number of threads: {"threads", "g_per_s": {KiB: G accumulates/s}}."""
+    for count in sorted({1, threads}):
+        yield {"threads": count, "g_per_s": {kib: rate(kib, count, seconds, repeats) for kib in sizes}}
 
 
 def second_cache(rows, threads):
