@@ -50,11 +50,12 @@ def _groups(activity: Activity) -> dict[str, str]:
     """Each node belongs to the first layer of neurons that its output reaches; the readout is a group of its own."""
     group: dict[str, str] = {}
     for node in reversed(activity.nodes):
-        if node.kind == "neuron":
+        if node.kind in ("neuron", "integrator"):
             group[node.node] = node.node
             continue
-        readers = [reader for reader in activity.nodes if node.node in reader.inputs]
-        group[node.node] = group[readers[0].node] if readers else node.node
+        # a reader that comes earlier reads over an edge back, and has no group yet
+        readers = [reader.node for reader in activity.nodes if node.node in reader.inputs and reader.node in group]
+        group[node.node] = group[readers[0]] if readers else node.node
     return {node.node: group[node.node] for node in activity.nodes}
 
 
@@ -80,4 +81,4 @@ def _check_memory(activity: Activity, chip: ChipSpec, component: Component) -> N
 def _potentials(node: NodeActivity, activity: Activity) -> int:
     """Potentials that the node has to store: one per neuron, and one per output that is only summed up."""
     summed_up = node.kind == "weight" and node is activity.nodes[-1]
-    return node.n_neurons if node.kind == "neuron" or summed_up else 0
+    return node.n_neurons if node.kind in ("neuron", "integrator") or summed_up else 0

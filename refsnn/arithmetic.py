@@ -102,8 +102,17 @@ def finite(what: str, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def representable(what: str, values: np.ndarray[Any, Any], arithmetic: Arithmetic) -> np.ndarray[Any, Any]:
     """`values` in the arithmetic's format, or a FormatError that names the first one beyond its largest number."""
+    check_representable(what, values, arithmetic)
+    return values.astype(arithmetic.dtype)
+
+
+def check_representable(what: str, values: np.ndarray[Any, Any], arithmetic: Arithmetic) -> None:
+    """Raises FormatError for the first of the values that is beyond the arithmetic's largest number."""
+    largest = float(np.finfo(arithmetic.dtype).max)
+    if values.size == 0 or (float(values.max()) <= largest and float(values.min()) >= -largest):
+        return  # a number between the largest and infinity is rounded to one of them: asked for below
     with np.errstate(over="ignore"):
-        return finite(f"{what} in {type(arithmetic).__name__}", values.astype(arithmetic.dtype))
+        finite(f"{what} in {type(arithmetic).__name__}", values.astype(arithmetic.dtype))
 
 
 def arithmetic_of(text: str) -> Arithmetic:

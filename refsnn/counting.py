@@ -60,7 +60,8 @@ def node_activity(
     ):  # those are updated, not driven event by event: their currents are no events
         received = sum((_received(signal, each_in) for signal in inputs), start=zero)
     if isinstance(layer, WeightLayer):
-        each = remember((node.name, "fan_out"), lambda: _fan_out(inputs[0], layer, network.shapes[node.inputs[0]]))
+        key = node.name, "fan_out", _bits(inputs[0]) is not None  # of the pool's input, or of what the pool gives
+        each = remember(key, lambda: _fan_out(inputs[0], layer, network.shapes[node.inputs[0]]))
         caused = _weighted_events(inputs[0], each)
     blank: NodeActivity = remember((node.name, "blank"), lambda: _blank(network, node))
     from_spikes = inputs[0].spiking

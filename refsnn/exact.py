@@ -3,7 +3,7 @@
 Weights, inputs and parameters are floats, hence fractions; so is everything that sums, means and thresholds make of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import prod
@@ -27,6 +27,7 @@ from refsnn.layers import (
     Flatten,
     GlobalAvgPool2d,
     Linear,
+    MaxMode,
     MaxPool2d,
     Scale,
     Shape,
@@ -45,8 +46,8 @@ EPS = 2.0**-52
 class ExactValues:
     """Exact values of a network's nodes, one number at a time.
 
-    decided: the input's values; for spiking and QCFS nodes their spikes or levels; for a MaxPool2d that follows counts whose
-    value it gives; [S, N, *shape], S is 1 where every step has the same.
+    decided: the input's values; for spiking and QCFS nodes their spikes or levels; [S, N, *shape], S is 1 where every step has
+    the same.
     edge_delay: steps that every spike is on its way, at least.
     """
 
@@ -74,8 +75,6 @@ class ExactValues:
             found = known[(t if len(known) > 1 else 0, n, *index)]
             if name == INPUT:
                 return Fraction(float(found))
-            if isinstance(self.network[name].layer, MaxPool2d):
-                return self._followed(self.network[name], int(found), t, n, index)
             return _worth(self.network[name].layer, int(found), index, self.network.shapes[name])
         node = self.network[name]
         shapes = [self.network.shapes[source] for source in node.inputs]
@@ -106,11 +105,6 @@ class ExactValues:
         before = self.value(node.name, t - 1, n, index) if t else v
         return dynamics.leak_and_integrate(before, self.arriving(node, 0, t, n, index), decay, gain, leak)
 
-    def _followed(self, node: Node, whose: int, t: int, n: int, index: Index) -> Fraction:
-        """The value of the input that the pool follows: row * width + column, -1 for none."""
-        width = self.network.shapes[node.inputs[0]][2]
-        return Fraction(0) if whose < 0 else self.arriving(node, 0, t, n, (index[0], whose // width, whose % width))
-
     def _concatenated(self, node: Node, shapes: list[Shape], t: int, n: int, index: Index) -> Fraction:
         channel, *rest = index
         for i, shape in enumerate(shapes):
@@ -125,15 +119,33 @@ class ExactValues:
         assert isinstance(windowed, AvgPool2d | SumPool2d | MaxPool2d)
         channel, oy, ox = index
         corners = [o * step - pad for o, step, pad in zip((oy, ox), windowed.strides, windowed.padding, strict=True)]
-        values = [
-            self.arriving(node, 0, t, n, (channel, y, x))
+        inputs = [
+            (channel, y, x)
             for y in range(corners[0], corners[0] + windowed.kernel[0])
             for x in range(corners[1], corners[1] + windowed.kernel[1])
             if 0 <= y < shape[1] and 0 <= x < shape[2]
         ]
+        values = [self.arriving(node, 0, t, n, i) for i in inputs]
         if isinstance(windowed, MaxPool2d):
-            return max(values)
+            return (
+                max(values)
+                if windowed.mode is MaxMode.OR
+                else self._followed(node, windowed.mode, t, n, inputs, values)
+            )
         return sum(values, start=Fraction(0)) / (prod(windowed.kernel) if isinstance(windowed, AvgPool2d) else 1)
+
+    def _followed(
+        self, node: Node, mode: MaxMode, t: int, n: int, inputs: Sequence[Index], values: list[Fraction]
+    ) -> Fraction:
+        """What a pool that follows spike counts gives at step t, from the spikes of all steps so far."""
+        before = [sum(self.arriving(node, 0, earlier, n, i) != 0 for earlier in range(t)) for i in inputs]
+        counts = [count + (value != 0) for count, value in zip(before, values, strict=True)]
+        leaders = [value for value, count in zip(values, counts, strict=True) if count == max(counts)]
+        if mode is MaxMode.LEADER:
+            return leaders[0]
+        return (
+            next((value for value in leaders if value != 0), Fraction(0)) if max(counts) > max(before) else Fraction(0)
+        )
 
 
 def decide(

@@ -16,7 +16,8 @@ from refsnn.kernels.state import Fits
 from refsnn.layers import BatchNorm, Conv1d, Conv2d, Linear, Scale, Shape, WeightLayer, kind_of
 from refsnn.network import Network, Node
 from refsnn.neurons import DECAYS, LI, Neuron, Stateful, numbers
-from refsnn.rounding import Span, spans
+from refsnn.rounding import Span
+from refsnn.spans import spans
 
 Array = np.ndarray[Any, Any]
 NAIVE: dict[type[Any], Any] = {Linear: linear.naive, Conv1d: conv.naive, Conv2d: conv.naive}  # term by term

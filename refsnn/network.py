@@ -2,12 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from functools import cached_property
 from graphlib import TopologicalSorter
 from math import prod
+from threading import Lock
 from types import MappingProxyType
 from typing import Any
 
@@ -48,6 +49,23 @@ class Node:
     def edges(self) -> tuple[tuple[str, int], ...]:
         """(source, delay) of each input."""
         return tuple(zip(self.inputs, self.delays, strict=True))
+
+
+class Memo:
+    """What runs prepare from a network that nothing can change: made by the first one that needs it, kept as long as it."""
+
+    def __init__(self) -> None:
+        self._made: dict[Hashable, Any] = {}
+        self._lock = Lock()
+
+    def of(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        with self._lock:
+            if key not in self._made:
+                self._made[key] = make()
+            return self._made[key]
+
+    def __reduce__(self) -> tuple[type["Memo"], tuple[()]]:
+        return Memo, ()  # a copy in another process prepares its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -123,6 +141,11 @@ class Network:
 
     def consumers(self, name: str) -> tuple[Node, ...]:
         return tuple(node for node in self.nodes if name in node.inputs)
+
+    @cached_property
+    def memo(self) -> Memo:
+        """Weight rows as the kernels read them, fan-outs, sums of weights: as much memory again as the weights."""
+        return Memo()
 
     @cached_property
     def is_recurrent(self) -> bool:

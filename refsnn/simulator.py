@@ -9,17 +9,19 @@ from typing import Any
 
 import numpy as np
 
-from refsnn.arithmetic import Arithmetic, Exact, FixedPoint, Float32, representable
+from refsnn.arithmetic import Arithmetic, Exact, FixedPoint, Float32, check_representable, representable
 from refsnn.counting import connections
 from refsnn.drive import Drive, as_drive
 from refsnn.errors import SpecError, UnsupportedLayerError
 from refsnn.fitting import check_carried, check_fits
 from refsnn.layers import kind_of
 from refsnn.network import Network
-from refsnn.running import Exactly, Plans, Results, Run
+from refsnn.results import Results
+from refsnn.running import Run
 from refsnn.schedules import check_schedule, schedule_of
 from refsnn.signals import Signal
 from refsnn.trace import Activity, NodeActivity, Record, Trace
+from refsnn.worker import Context, Exactly
 
 Array = np.ndarray[Any, Any]
 Progress = Callable[[int, int], None]  # samples done, samples in all
@@ -67,7 +69,6 @@ def simulate(
     drive = as_drive(x, network.input_shape)
     if backend == "auto":
         backend = "naive" if connections(network) * steps * drive.n_samples <= SMALL else "fast"
-    plans = Plans()
     results = Results.of(network, drive.n_samples, steps, arithmetic, record)
 
     def run(part: slice) -> list[NodeActivity]:
@@ -76,12 +77,20 @@ def simulate(
         if isinstance(arithmetic, FixedPoint):
             check_carried(network, signal.values, arithmetic, drive.spiking)
         exactly = Exactly.of(network, signal.values, steps, chosen) if isinstance(arithmetic, Exact) else None
-        kept = results.of_samples(part)
         # what overflows is refused by name where it arrives, in both backends
         with np.errstate(over="ignore", invalid="ignore"):
-            return Run(
-                network, steps, arithmetic, backend, chosen, kept, exactly, drive.spiking, plans, part.start
-            ).all(signal)
+            context = Context(
+                network=network,
+                steps=steps,
+                arithmetic=arithmetic,
+                backend=backend,
+                schedule=chosen,
+                results=results.of_samples(part),
+                exactly=exactly,
+                spiking_input=drive.spiking,
+                first_sample=part.start,
+            )
+            return Run(context).all(signal)
 
     if threads is not None and threads < 1:
         raise SpecError(f"threads: expected a whole number of at least 1, got {threads!r}")
@@ -126,7 +135,7 @@ def _check(network: Network, steps: int, arithmetic: Arithmetic, record: Record)
         for item in fields(node.layer):
             value = getattr(node.layer, item.name)
             if isinstance(value, np.ndarray | float):
-                representable(f"{node.name}: {item.name}", np.asarray(value), arithmetic)
+                check_representable(f"{node.name}: {item.name}", np.asarray(value), arithmetic)
         if isinstance(arithmetic, Exact) and kind_of(node.layer) == "norm":
             raise UnsupportedLayerError(
                 f"{node.name}: BatchNorm takes a square root, which is no fraction; fold it first"

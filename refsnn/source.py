@@ -14,10 +14,10 @@ from refsnn.exact import ExactValues, decide_levels
 from refsnn.kernels.elementwise import qcfs_level, qcfs_value
 from refsnn.layers import QCFS, kind_of
 from refsnn.network import INPUT, Network
-from refsnn.rounding import level_error, spans
-from refsnn.running import layer_output
 from refsnn.signals import Signal
+from refsnn.spans import level_error, spans
 from refsnn.trace import Activity
+from refsnn.worker import layer_output
 
 Array = np.ndarray[Any, Any]
 

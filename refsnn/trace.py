@@ -42,7 +42,7 @@ class NodeActivity:
     """
 
     node: str
-    kind: str  # weight, neuron, pool, add, norm, activation or reshape
+    kind: str  # weight, neuron, integrator, pool, add, norm, activation or reshape
     inputs: tuple[str, ...]
     n_inputs: int  # numbers it reads, of all its inputs together
     n_neurons: int  # outputs of the node

@@ -15,11 +15,12 @@ from refsnn.findings import Finding
 from refsnn.layers import QCFS
 from refsnn.network import INPUT, Network
 from refsnn.neurons import IF, Reset, one_of, spread
+from refsnn.potentials import charge_error
 from refsnn.properties import charge, distance_to_tie, ideal_count
-from refsnn.rounding import charge_error, level_error, spans
 from refsnn.schedules import schedule_of
 from refsnn.simulator import Progress, simulate, unwatched
 from refsnn.source import Forward, forward
+from refsnn.spans import level_error, spans
 from refsnn.trace import Record, Trace
 
 Array = np.ndarray[Any, Any]

@@ -87,7 +87,7 @@ def test_the_first_divergence_is_first_in_time_then_in_layer_order(snn, test_dat
 def test_another_dtype_or_shape_is_a_divergence(snn, test_data, tmp_path):
     trace = small(snn, test_data)
     golden.record(trace, tmp_path / "g")
-    for counts in (trace.counts["act3"].astype(np.int32), trace.counts["act3"][:, :5]):
+    for counts in (trace.counts["act3"].astype(np.int64), trace.counts["act3"][:, :5]):
         (finding,) = golden.check(tmp_path / "g", replace(trace, counts={**trace.counts, "act3": counts})).findings
         assert (finding.law, finding.node) == ("dtype and shape of counts/act3", "act3")
 

@@ -5,7 +5,7 @@ import pytest
 from same import assert_same_trace
 
 import refsnn
-from refsnn import Float32, Frames, Network, Node, Record, running, simulate, simulator
+from refsnn import Float32, Frames, Network, Node, Record, simulate, simulator, worker
 from refsnn.errors import FormatError, NothingCompared, ShapeError, SpecError, UnsupportedLayerError
 from refsnn.layers import Linear
 from refsnn.neurons import IF, LIF, Reset
@@ -78,7 +78,7 @@ def test_an_error_in_a_thread_is_the_callers(snn, test_data, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("in a thread")
 
-    monkeypatch.setattr(running, "fire", broken)
+    monkeypatch.setattr(worker, "fire", broken)
     with pytest.raises(RuntimeError, match="in a thread"):
         simulate(snn, test_data.x, steps=2, threads=2)
 
@@ -187,7 +187,7 @@ def test_counts_are_left_out_where_they_are_not_wanted(snn, test_data):
 def test_small_runs_are_left_to_the_naive_kernels(monkeypatch):
     """Too small to be worth compiling: `auto` must not enter a compiled kernel, whose bits are the same."""
     fast = simulate(NET, X, steps=3, backend="fast")
-    monkeypatch.setattr(running, "fire_currents", None)
+    monkeypatch.setattr(worker, "fire_currents", None)
     auto = simulate(NET, X, steps=3)
     assert auto.readout.tobytes() == fast.readout.tobytes()
     with pytest.raises(TypeError):

@@ -85,9 +85,9 @@ def spikes_behind(layer: Pool, spikes: Array) -> Array:
     return windows(_windowed(layer, spikes), spikes)
 
 
-def follow(layer: MaxPool2d, values: Array, spikes: Array, so_far: Array | None) -> tuple[Array, Array, Array, Array]:
-    """MaxPool2d that follows spike counts: what it gives [T, B, ...], whether that is a spike, whose value it is (row * width +
-    column of the input, -1 for none), and the counts after the last step [B, C, H, W]. Whole numbers: nothing to reorder.
+def follow(layer: MaxPool2d, values: Array, spikes: Array, so_far: Array | None) -> tuple[Array, Array, Array]:
+    """MaxPool2d that follows spike counts: what it gives [T, B, ...], whether that is a spike, and the counts after the last step
+    [B, C, H, W]. Whole numbers: nothing to reorder.
     """
     counts = np.zeros(spikes.shape[1:], np.int64) if so_far is None else so_far
     _, rows, columns = layer.output_shape(spikes.shape[2:])
@@ -111,7 +111,7 @@ def follow(layer: MaxPool2d, values: Array, spikes: Array, so_far: Array | None)
         index = np.maximum(winners[t], 0).reshape(*winners.shape[1:3], -1)
         worth = np.take_along_axis(values[t].reshape(*values.shape[1:3], -1), index, -1).reshape(winners.shape[1:])
         given[t] = np.where(fires, worth, given[t])
-    return given, winners >= 0, winners, counts
+    return given, winners >= 0, counts
 
 
 def _taps(layer: MaxPool2d, rows: int, columns: int) -> list[tuple[Array, Array]]:

@@ -32,7 +32,9 @@ from refsnn import strategies as snn
 from refsnn.errors import UnsupportedLayerError
 from refsnn.layers import QCFS, BatchNorm, Linear
 from refsnn.neurons import IF, LIF, Firing, Reset
-from refsnn.rounding import charge_error, grid_of, level_error, potentials, spans
+from refsnn.potentials import charge_error, potentials
+from refsnn.rounding import grid_of
+from refsnn.spans import level_error, spans
 
 
 def decimal(network):
@@ -282,12 +284,17 @@ def test_exact_verdicts_are_those_of_fractions(network, steps, data):
         assert [layer.end_to_end.deficit, layer.end_to_end.surplus, layer.end_to_end.tie] == [*end_to_end, 0]
 
 
-@given(network=snn.source_networks(), data=st.data())
-def test_integrate_then_fire_is_exact_at_t_equal_l_without_exception(network, data):
+@given(
+    network=snn.source_networks(every=True),
+    schedule=st.sampled_from(["integrate_then_fire", "averaged_current", "signed_correction"]),
+    data=st.data(),
+)
+def test_schedules_that_count_charge_are_exact_at_t_equal_l_without_exception(network, schedule, data):
+    """Thresholds per channel and pools that follow counts included."""
     x = data.draw(snn.inputs(network))
     network = decimal_source(network)
     steps = next(node.layer.levels for node in network.nodes if isinstance(node.layer, QCFS))
-    verdict = verify(network, convert(network), x, steps=steps, schedule="integrate_then_fire")
+    verdict = verify(network, convert(network), x, steps=steps, schedule=schedule)
     assert verdict, str(verdict)
     lockstep = verify(network, convert(network), x, steps=steps)
     assert lockstep.layers[0].end_to_end.exact == lockstep.layers[0].end_to_end.neurons
