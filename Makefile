@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SOURCES := pyproject.toml README.md cli.py $(shell find refsnn hwmodel specs -type f -not -path '*/__pycache__/*')
 
 # the kernels once more, with every array access checked and as plain Python
-KERNEL_TESTS := tests/property/test_simulation_laws.py -k "naive or interpreter or integrate or enumeration"
+KERNEL_TESTS := tests/property/test_simulation_laws.py tests/property/test_neuron_laws.py tests/property/test_packed_laws.py -k "naive or interpreter or integrate or enumeration or packed or fan_in or changes_nothing"
 
 .PHONY: demo test clean
 

@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from refsnn.kernels import kernel
-from refsnn.kernels.bits import count, unpack
+from refsnn.kernels.bits import count, unpack, unpack_channels_last
 from refsnn.kernels.fan_in import SummingPool, as_map
 from refsnn.kernels.packed import Plan, currents
 from refsnn.kernels.pool import spikes_behind
@@ -57,7 +57,10 @@ class Spikes:
 
     @cached_property
     def values(self) -> Array:
-        return np.where(self.events, self.amplitude, self.amplitude.dtype.type(0))
+        """In memory channels lie side by side, as they do in the currents that they are added to."""
+        fired = unpack_channels_last(self.bits, self.shape)
+        worth = np.where(fired, self.amplitude, self.amplitude.dtype.type(0))
+        return np.moveaxis(worth, -1, 2).reshape(*fired.shape[:2], *self.shape)
 
     def of(self, part: Part) -> "Spikes":
         return replace(self, bits=part(self.bits))

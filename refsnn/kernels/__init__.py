@@ -68,8 +68,8 @@ LAYERS: dict[type[Any], Kernel] = {
     SumPool2d: Kernel(pool.naive, pool.fast),
     MaxPool2d: Kernel(pool.naive, pool.fast),
     GlobalAvgPool2d: Kernel(pool.naive, pool.fast),
-    Add: Kernel(elementwise.add_naive, elementwise.add_fast),
-    # no sums, hence nothing that a loop could reorder: one implementation serves both
+    # nothing that a loop could reorder: one implementation serves both
+    Add: Kernel(elementwise.add, elementwise.add),
     Flatten: Kernel(elementwise.flatten, elementwise.flatten),
     Concat: Kernel(elementwise.concat, elementwise.concat),
     Scale: Kernel(elementwise.scale, elementwise.scale),

@@ -34,8 +34,12 @@ def pack(spikes: Array) -> Array:
 
 def unpack(bits: Array, shape: tuple[int, ...]) -> Array:
     """The spikes bool[T, B, *shape] of bits."""
-    spikes = np.unpackbits(bits, axis=-1, count=shape[0], bitorder="little").view(np.bool_)
-    return np.ascontiguousarray(np.moveaxis(spikes, -1, 2)).reshape(*bits.shape[:2], *shape)
+    return np.ascontiguousarray(np.moveaxis(unpack_channels_last(bits, shape), -1, 2)).reshape(*bits.shape[:2], *shape)
+
+
+def unpack_channels_last(bits: Array, shape: tuple[int, ...]) -> Array:
+    """The spikes bool[T, B, H, W, channels] of bits."""
+    return np.unpackbits(bits, axis=-1, count=shape[0], bitorder="little").view(np.bool_)
 
 
 def count(bits: Array, per_pixel: Array) -> Array:
