@@ -102,7 +102,7 @@ class Q:
             index = [int(i) for i in np.argwhere(off)[0]]
             raise FormatError(
                 f"{what}: {float(given[tuple(index)])!r} at index {index} is no multiple of 2^-{self.fraction} as {self} has "
-                "them; round the network first with refsnn.quantise, or the input with Q.of"
+                "them; round the network first with refsnn.quantise (refsnn convert --quantise), or the input with Q.of"
             )
 
     def beyond(self, what: str, values: Any) -> str:

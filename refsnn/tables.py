@@ -123,6 +123,15 @@ def activity_table(trace: Trace) -> Table:
         title=f"{trace.network}: work per inference, {trace.steps} steps, {trace.schedule}, {trace.arithmetic}",
         columns=("node", "spikes per neuron and step", "accumulates", "MACs (real input)", "dense operations"),
         rows=[[row[0], row[1], *("" if row[1] else cell for cell in row[2:])] for row in rows],
+        notes=(
+            f"a neuron is at work for {trace.total_steps} steps; the last answer is there after {trace.latency_steps}, layers "
+            "working side by side",
+            *(
+                f"{name}: {int(count.sum()):,} numbers beyond their format"
+                for name, count in trace.overflows.items()
+                if count.any()
+            ),
+        ),
     )
 
 

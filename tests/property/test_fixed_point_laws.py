@@ -197,13 +197,13 @@ def one(neuron=None, weight=0.5, bias=None):
     ("network", "x", "message"),
     [
         (one(weight=0.3), 1.0, "fc: weight: 0.3 at index [0, 0] is no multiple of 2^-2 as Q(4, 2) has them; round the network "
-         "first with refsnn.quantise, or the input with Q.of"),
+         "first with refsnn.quantise (refsnn convert --quantise), or the input with Q.of"),
         (one(weight=4.0), 1.0, "fc: weight: 4 does not fit Q(4, 2), -2 to 1.75, by 2.25; take more bits, or overflow: saturate "
          "or wrap"),
         (one(IF(v_threshold=9.0)), 1.0, "n: v_threshold: 9 does not fit Q(6, 2), -8 to 7.75, by 1.25; take more bits, or "
          "overflow: saturate or wrap"),
         (one(LIF(v_threshold=1.0, decay=0.3)), 1.0, "n: decay: 0.3 at index [0] is no multiple of 2^-12 as Q(32, 12) has them; "
-         "round the network first with refsnn.quantise, or the input with Q.of"),
+         "round the network first with refsnn.quantise (refsnn convert --quantise), or the input with Q.of"),
         (one(bias=7.75), 1.0, "fc: current of sample 0: 8.25 does not fit Q(6, 2), -8 to 7.75, by 0.5; take more bits, or "
          "overflow: saturate or wrap"),
         (one(IF(v_threshold=7.0), weight=1.5), 4.0, "n: potential of sample 0: 12 does not fit Q(6, 2), -8 to 7.75, by 4.25; "
