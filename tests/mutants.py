@@ -68,7 +68,6 @@ MUTANTS = (
     ("refsnn/kernels/state.py", "np.asarray(layer.v_init, np.float64)", "np.asarray(0.0 * np.asarray(layer.v_init), np.float64)"),
     ("refsnn/schedules.py", "for t in range(steps):", "for t in range(steps - 1):"),
     ("refsnn/schedules.py", "steps - 1).state", "max(steps - 2, 1)).state"),
-    ("refsnn/schedules.py", "np.clip(settled.total, 0, steps)", "np.maximum(settled.total, 0)"),
     ("refsnn/schedules.py", "edge_delay=1", "edge_delay=0"),
     ("refsnn/schedules.py", "depth * (2 * steps - 1) + steps", "depth * 2 * steps + steps"),
     ("refsnn/signals.py", "np.where(self.events, self.amplitude,", "np.where(self.events, self.amplitude * 2,"),

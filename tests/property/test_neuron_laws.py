@@ -305,3 +305,52 @@ def test_exact_on_bits_decides_as_fractions_do(case, data):
     for name in network.neurons:
         assert ours.spikes[name][:, n].reshape(steps, -1).tolist() == spikes[name]
         assert ours.counts[name][n].ravel().tolist() == [sum(train) for train in zip(*spikes[name], strict=True)]
+
+
+@pytest.mark.parametrize("schedule", ["integrate_then_fire", "averaged_current", "signed_correction"])
+@pytest.mark.parametrize("steps", [2, 4])
+def test_every_sequence_of_currents_ends_at_the_quantisers_count(schedule, steps):
+    """All sequences of nine currents from -14 to 14 on a threshold of 4, from v = 2: counts and what is left.
+
+    One correction step fewer would be too few for some of them, and saturated neurons keep what they could not send.
+    """
+    currents = np.array(np.meshgrid(*[[-14, -8, -5, -1, 0, 2, 4, 7, 14]] * steps)).reshape(steps, -1, 1).astype(float)
+    network = Network("n", (1,), (Node("n", IF(v_threshold=4.0, v_init=2.0), ("input",)),))
+    for backend in ("fast", "naive"):
+        trace = run(network, refsnn.Frames(currents), steps, schedule=schedule, arithmetic=Float64(), backend=backend)
+        q = 2 + currents[:, :, 0].sum(0)
+        expected = np.clip(np.floor(q / 4), 0, steps)
+        assert (trace.counts["n"][:, 0] == expected).all()
+        assert (trace.residual["n"][:, 0] == q - 4 * expected).all()
+
+
+def test_exact_counts_multiples_of_the_threshold_in_real_numbers():
+    """k inputs of weight 0.1 on a threshold of 0.1 are k spikes; float64 adds up to less than that for some k."""
+    floats = 0
+    for k in range(2, 60):
+        network = Network("n", (k,), (
+            Node("w", Linear(weight=np.full((1, k), 0.1)), ("input",)),
+            Node("n", IF(v_threshold=0.1, max_spikes=None), ("w",)),
+        ))  # fmt: skip
+        for backend in ("fast", "naive"):
+            trace = simulate(network, np.ones((1, k)), steps=1, arithmetic=Exact(), backend=backend)
+            assert trace.counts["n"].item() == k
+        floats += simulate(network, np.ones((1, k)), steps=1, arithmetic=Float64()).counts["n"].item() != k
+    assert floats > 0
+
+
+def test_exact_decides_the_negative_threshold_in_real_numbers():
+    """Ten times -0.1 is -1.0 in tenths of the float 0.1: at the negative threshold of ten of them, though float64 stops short."""
+    tenth = 0.1
+    network = Network("n", (10,), (
+        Node("w", Linear(weight=np.full((1, 10), -tenth)), ("input",)),
+        Node("n", IF(v_threshold=1.0, v_negative=-float(10 * tenth)), ("w",)),
+    ))  # fmt: skip
+    counts = {
+        arithmetic.name: simulate(network, np.ones((1, 10)), steps=1, arithmetic=arithmetic, backend="fast")
+        .counts["n"]
+        .item()
+        for arithmetic in (Exact(), Float64())
+    }
+    # in real numbers ten floats of 0.1 are a little more than 1.0, so at or below -1.0; float64's ordered sum is -0.999...
+    assert counts == {"Exact": -1, "Float64": 0}
