@@ -354,3 +354,19 @@ def test_exact_decides_the_negative_threshold_in_real_numbers():
     }
     # in real numbers ten floats of 0.1 are a little more than 1.0, so at or below -1.0; float64's ordered sum is -0.999...
     assert counts == {"Exact": -1, "Float64": 0}
+
+
+@given(
+    theta=st.sampled_from([0.1, 0.3, 0.6, 1.0, 1.5]),
+    decay=st.sampled_from([1.0, 0.9]),
+    v_init=st.sampled_from([0.0, 0.1]),
+)
+def test_exact_looks_through_an_integrator(theta, decay, v_init):
+    """Sums of sums of tenths, next to thresholds in tenths: doubts that only the integrator's real values settle."""
+    network = Network("n", (1,), (
+        Node("li", LI(decay=decay, v_init=v_init), ("input",)),
+        Node("n", IF(v_threshold=theta, reset=Reset.NONE), ("li",)),
+    ))  # fmt: skip
+    x = np.array([[0.1]])
+    spikes, _, _ = interpret(network, x[0], 5)
+    assert run(network, x, 5, arithmetic=Exact()).spikes["n"][:, 0].tolist() == spikes["n"]
