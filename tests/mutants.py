@@ -70,7 +70,7 @@ MUTANTS = (
     ("refsnn/schedules.py", "steps - 1).state", "max(steps - 2, 1)).state"),
     ("refsnn/schedules.py", "edge_delay=1", "edge_delay=0"),
     ("refsnn/schedules.py", "depth * (2 * steps - 1) + steps", "depth * 2 * steps + steps"),
-    ("refsnn/signals.py", "np.where(self.events, self.amplitude,", "np.where(self.events, self.amplitude * 2,"),
+    ("refsnn/signals.py", "np.where(fired, self.amplitude,", "np.where(fired, self.amplitude * 2,"),
     ("refsnn/signals.py", "[: max(steps - delay, 0)]", "[-max(steps - delay, 0) :]"),
     ("refsnn/schedules.py", "(depth + 1) * steps", "depth * steps"),
     ("refsnn/worker.py", "run.results.residual[name][...] = v[-1]", "run.results.residual[name][...] = v[0]"),

@@ -163,3 +163,18 @@ def test_every_layer_has_a_kernel():
 def test_what_does_not_spike_is_not_simulated(ann):
     with pytest.raises(UnsupportedLayerError, match="act1: QCFS does not spike; convert the network first"):
         simulate(ann, np.zeros((1, 1, 8, 8)), steps=1)
+
+
+def test_a_window_without_a_spike_is_no_event_behind_a_max_pool():
+    """Two windows, spikes in the first only: one event and three accumulates a step, in both backends."""
+    network = Network("m", (1, 2, 4), (
+        Node("if", IF(v_threshold=1.0), ("input",)),
+        Node("pool", MaxPool2d(kernel=2), ("if",)),
+        Node("flat", Flatten(), ("pool",)),
+        Node("fc", Linear(weight=np.ones((3, 2))), ("flat",)),
+    ))  # fmt: skip
+    x = np.array([[[[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 0.0]]]])
+    for backend in ("naive", "fast"):
+        activity = simulate(network, x, steps=2, backend=backend).activity["fc"]
+        assert activity.events_in.ravel().tolist() == [1, 1]
+        assert activity.synops.ravel().tolist() == [3, 3]
