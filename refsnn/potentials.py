@@ -71,7 +71,8 @@ def potentials(layer: Stateful, current: Span, steps: int, dtype: np.dtype[Any])
     plain = type(layer) is IF and is_plain(layer)
     leaky = not isinstance(layer, IF)
     time = getattr(layer, "reset_time", ResetTime.SAME_STEP)
-    after_negative = theta if getattr(layer, "v_negative", None) is not None else 0.0
+    # a spike of -1 gives the threshold back to a potential of at most v_negative, which may be above 0
+    after_negative = theta + s.v_negative if getattr(layer, "v_negative", None) is not None else 0.0
     finer = {
         name: 0 if not hasattr(layer, name) else max(0, grid_of(np.asarray(getattr(layer, name)))) for name in DECAYS
     }
@@ -125,7 +126,7 @@ def firing_errors(layer: Stateful, current: Span, steps: int, dtype: np.dtype[An
 
 
 def delayed_errors(layer: IF, current: Span, steps: int, dtype: np.dtype[Any]) -> list[float]:
-    """As potential_errors, where the sum of all currents decides: it first, then up to three times `steps` subtractions."""
+    """As firing_errors in lockstep, where the sum of all currents decides: it first, then up to three times `steps` subtractions."""
     error = potentials(layer, current, steps, dtype).last_error
     s = _Sizes.of(layer, dtype)
     size = s.v_init + steps * (current.size + 3 * s.v_threshold)

@@ -43,7 +43,7 @@ def signed_correction(kernel: Kernel, layer: IF, current: Array, state: State, s
     """T steps as they come; T - 1 without input in which v >= v_threshold sends 1 and v < 0 sends -1; then the sum of the
     spikes, clipped to 0..T, is sent anew in the first of T steps. The first two phases' spikes stay inside.
 
-    Hao et al., PASCAL; that T - 1 steps suffice for every input is proved by enumeration (and tested here).
+    PASCAL's three stages. That T - 1 steps suffice, and T - 2 do not, is tested on all sequences of a grid of currents.
     """
     first = kernel(layer, current, state, steps)
     so_far = first.state._replace(total=first.spikes.sum(0, dtype=np.int32))

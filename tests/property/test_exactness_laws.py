@@ -14,6 +14,7 @@ from fraction_interpreter import Cell, _add, _conv, _conv1d, _exact, _flat, _lin
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+import refsnn
 from refsnn import (
     Exact,
     Float32,
@@ -33,7 +34,7 @@ from refsnn.errors import UnsupportedLayerError
 from refsnn.layers import QCFS, BatchNorm, Linear
 from refsnn.neurons import IF, LIF, Firing, Reset
 from refsnn.potentials import charge_error, potentials
-from refsnn.rounding import grid_of
+from refsnn.rounding import Span, grid_of
 from refsnn.spans import level_error, spans
 
 
@@ -407,3 +408,14 @@ def test_exact_needs_folded_batch_norm(ann, test_data):
     with pytest.raises(UnsupportedLayerError, match="BatchNorm"):
         forward(ann, test_data.x[:1], arithmetic=Exact())
     assert forward(fold_batch_norm(ann), test_data.x[:1], arithmetic=Exact()).levels
+
+
+@given(below=st.sampled_from([-1.0, 0.0, 0.5, 0.9]), currents=st.lists(snn.dyadic(-2, 2), min_size=1, max_size=6))
+def test_the_bound_on_sizes_covers_spikes_of_minus_one(below, currents):
+    """A negative threshold above 0 gives a threshold back to a potential that is positive already."""
+    neuron = IF(v_threshold=1.0, v_negative=below)
+    network = Network("n", (1,), (Node("n", neuron, ("input",)),))
+    frames = np.array(currents).reshape(-1, 1, 1)
+    v = run(network, refsnn.Frames(frames), len(currents), arithmetic=Float64()).v["n"]
+    largest = Span(float(np.abs(frames).max()), 0.0, None)
+    assert np.abs(v).max() <= potentials(neuron, largest, len(currents), np.dtype(np.float64)).size
