@@ -126,7 +126,7 @@ def firing_errors(layer: Stateful, current: Span, steps: int, dtype: np.dtype[An
 
 
 def delayed_errors(layer: IF, current: Span, steps: int, dtype: np.dtype[Any]) -> list[float]:
-    """As firing_errors in lockstep, where the sum of all currents decides: it first, then up to three times `steps` subtractions."""
+    """The same where the sum of all currents decides: it first, then up to three times `steps` subtractions."""
     error = potentials(layer, current, steps, dtype).last_error
     s = _Sizes.of(layer, dtype)
     size = s.v_init + steps * (current.size + 3 * s.v_threshold)
