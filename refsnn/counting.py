@@ -5,9 +5,9 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from refsnn.kernels.bits import count
+from refsnn.kernels.compiling import compiled
 from refsnn.kernels.fan_in import SummingPool, as_map, fan_out, reached
 from refsnn.layers import (
     AvgPool2d,
@@ -105,7 +105,7 @@ def spike_counts(spikes: Array) -> IntArray:
     return _over_steps(flat).reshape(spikes.shape[1:])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _over_steps(spikes):  # type: ignore[no-untyped-def]
     result = np.zeros(spikes.shape[1], np.int64)
     for t in range(len(spikes)):
@@ -162,7 +162,7 @@ def _fan_out(signal: AnySignal, layer: WeightLayer, shape: Shape) -> Array:
     return np.ascontiguousarray(layer.fan_out(shape)[0]).reshape(as_map(shape)[1:])
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _weighted(events, weight):  # type: ignore[no-untyped-def]
     """Sum over c and i of events[b, c, i] * weight[i]: whole numbers, so in any order."""
     result = np.empty(len(events), np.int64)

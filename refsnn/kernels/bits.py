@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from refsnn.kernels.compiling import compiled
 from refsnn.kernels.fan_in import as_map
 from refsnn.kernels.words import ones, spell, word_of_2, word_of_4, word_of_8
 
@@ -75,7 +75,7 @@ def set_train(bits: Array, n: int, index: tuple[int, ...], train: Array) -> bool
     return changed
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _count(bits, n_bytes, per_pixel):  # type: ignore[no-untyped-def]
     totals = np.zeros(len(bits) // (n_bytes * len(per_pixel)), np.int64)
     for i in range(len(totals)):
@@ -93,7 +93,7 @@ def _count(bits, n_bytes, per_pixel):  # type: ignore[no-untyped-def]
     return totals
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def list_row(bits, byte, n_bytes, offset, index, count, first, place):  # type: ignore[no-untyped-def]
     """Writes offset[x] + channel of each spike of a row of pixels, and where each pixel's begin; returns how many there are now.
 

@@ -7,9 +7,9 @@ row, window row, kernel column, window column, input channel, each input worth w
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from refsnn.kernels.bias import add_bias
+from refsnn.kernels.compiling import compiled
 from refsnn.kernels.fan_in import SummingPool, summing, windows, worth
 from refsnn.kernels.pool import places
 from refsnn.kernels.rows import Each, rows, unchanged, weights
@@ -66,7 +66,7 @@ def fast(layer: Conv, x: Array, pool: SummingPool | None = None) -> Array:
     return np.moveaxis(result, -1, 1)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fast(x, table, rows, groups, result):  # type: ignore[no-untyped-def]
     samples, height, width, outputs = result.shape
     flat = result.reshape(-1)
@@ -85,7 +85,7 @@ def _fast(x, table, rows, groups, result):  # type: ignore[no-untyped-def]
                 add_bias((width, 1, part[3] - part[2]), current, (0, rows.stride, 0), rows.bias, flat, to)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _list_events(x, groups, offset, index, value, first):  # type: ignore[no-untyped-def]
     """The nonzero inputs by group, line, column, channel: index = offset[column] + channel in the group.
 

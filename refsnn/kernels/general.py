@@ -3,11 +3,11 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from refsnn import dynamics
 from refsnn.errors import FormatError
 from refsnn.fixed import Fit, in_range, on_grid, out_of_range
+from refsnn.kernels.compiling import compiled
 from refsnn.kernels.state import Constants, Fits, State, constants, no_fits
 from refsnn.neurons import Stateful
 
@@ -124,7 +124,7 @@ def fast(layer: Stateful, current: Array, state: State, steps: int, fits: Fits |
     return fired
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fast(c, fits, current, state, steps):  # type: ignore[no-untyped-def]
     spikes = np.empty((steps, state.v.shape[0], state.v.shape[1]), np.int32)
     trace = np.empty(spikes.shape, state.v.dtype)
@@ -169,7 +169,7 @@ def _fast(c, fits, current, state, steps):  # type: ignore[no-untyped-def]
     return spikes, trace, compared, state, overflows
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _charge_one(c, fits, m, v, x, over):  # type: ignore[no-untyped-def]
     if not c.leaky:
         came, over = _fit_one(x, fits.membrane, over)
@@ -182,7 +182,7 @@ def _charge_one(c, fits, m, v, x, over):  # type: ignore[no-untyped-def]
     return _fit_one(dynamics.collected(c.v_leak[m], kept, gained), fits.membrane, over)
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _spikes_one(c, m, u, total):  # type: ignore[no-untyped-def]
     if c.signed and (total > 0 or not c.after_positive):
         if c.at_negative and dynamics.at_negative_threshold(u, c.v_negative[m]):
@@ -202,14 +202,14 @@ def _spikes_one(c, m, u, total):  # type: ignore[no-untyped-def]
     return many if many > c.zero else c.zero
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _reset_one(c, m, v, s):  # type: ignore[no-untyped-def]
     if s != c.zero and c.subtracts:
         return dynamics.subtracted(v, dynamics.spent(s, c.v_threshold[m]))
     return c.v_reset[m] if s != c.zero and c.to_value else v
 
 
-@njit(cache=True, nogil=True, inline="always")
+@compiled(inline="always")
 def _fit_one(x, fit, over):  # type: ignore[no-untyped-def]
     if fit.rounding < 0:
         return x, over

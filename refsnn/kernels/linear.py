@@ -7,8 +7,8 @@ in the window, column x of the pooled map, column in the window, each input wort
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from refsnn.kernels.compiling import compiled
 from refsnn.kernels.fan_in import SummingPool, flattened, worth
 from refsnn.kernels.pool import places
 from refsnn.kernels.rows import Each, rows, unchanged, weights
@@ -50,7 +50,7 @@ def fast(layer: Linear, x: Array, pool: SummingPool | None = None) -> Array:
     return result
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fast(x, row, rows, result):  # type: ignore[no-untyped-def]
     index, value = np.empty(x.shape[1], np.int32), np.empty(x.shape[1], x.dtype)
     first, runs = np.zeros(2, np.int32), np.array([0, 1, 0])  # one run of one pixel

@@ -3,9 +3,9 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from refsnn.kernels.bits import SPELLED, list_row
+from refsnn.kernels.compiling import compiled
 
 Array = np.ndarray[Any, Any]
 
@@ -27,7 +27,7 @@ class Listing(NamedTuple):
     samples: int  # so many are listed before their rows are walked
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def buffers(bits, listing):  # type: ignore[no-untyped-def]
     """Room for event indices, and for where the events of each pixel begin."""
     steps, _, height, width, n_bytes = bits.shape
@@ -40,7 +40,7 @@ def buffers(bits, listing):  # type: ignore[no-untyped-def]
     return index, np.empty(listing.samples * listing.groups * steps * pixels + 1, np.int32), pixels
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def list_events(bits, start, stop, listing, index, first):  # type: ignore[no-untyped-def]
     """The events of some samples by sample, group, step, pixel, channel; first[pixel] is where a pixel's begin."""
     steps, samples, height, width, n_bytes = bits.shape
@@ -68,7 +68,7 @@ def list_events(bits, start, stop, listing, index, first):  # type: ignore[no-un
     first[place] = count
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _list_group(bits, byte, n_bytes, offset, index, count, first, place, group, listing):  # type: ignore[no-untyped-def]
     """As list_row, for the spikes in one group of channels."""
     begin = group * listing.per_group
@@ -82,7 +82,7 @@ def _list_group(bits, byte, n_bytes, offset, index, count, first, place, group, 
     return count
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _list_in_order(bits, byte, n_bytes, listing, order, begins, index, count):  # type: ignore[no-untyped-def]
     """The weight rows that a map's spikes meet, in the order of places: sorted by setting bits and reading them again."""
     first, rank, row, per_channel = listing.first, listing.rank, listing.row, listing.per_channel

@@ -8,8 +8,8 @@ Linear a few) before the next one is begun, because its rows are read again for 
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
+from refsnn.kernels.compiling import compiled
 from refsnn.kernels.listing import buffers, list_events
 from refsnn.kernels.rows import LANES
 from refsnn.kernels.runs import line_runs, sum_part
@@ -31,7 +31,7 @@ class Reach(NamedTuple):
     pad_x: int
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def gather(bits, listing, windows, rows, target):  # type: ignore[no-untyped-def]
     """Output by output: each adds up the rows of its events."""
     steps, samples = bits.shape[:2]
@@ -52,7 +52,7 @@ def gather(bits, listing, windows, rows, target):  # type: ignore[no-untyped-def
                     finish_line(current, places, rows.bias, part, neurons, target, b, oy)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def spread(bits, listing, reach, rows, target):  # type: ignore[no-untyped-def]
     """Event by event: each is added to the outputs that it reaches, in three lines that are under way."""
     steps, samples, _, map_width, _ = bits.shape
@@ -89,7 +89,7 @@ def spread(bits, listing, reach, rows, target):  # type: ignore[no-untyped-def]
                     finish_line(lines, places, rows.bias, part, neurons, target, b, oy)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def fire_currents(current, bias, part, target):  # type: ignore[no-untyped-def]
     """Neurons alone: currents [T or 1, B * H * W * C, filled up] of which a single one serves every step."""
     neurons = line_of_neurons(-(-target.channels // LANES) * LANES, target)

@@ -3,10 +3,10 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from refsnn.dynamics import above_threshold, at_threshold, integrate, leak_and_integrate, subtracted
 from refsnn.kernels import general
+from refsnn.kernels.compiling import compiled
 from refsnn.kernels.general import Fired
 from refsnn.kernels.state import Fits, State
 from refsnn.neurons import IF, LIF, Firing, Reset, Stateful, is_plain
@@ -67,7 +67,7 @@ def _parameters(layer: IF | LIF, dtype: np.dtype[Any]) -> _Parameters:
     )
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fast(p, current, v, steps, keep):  # type: ignore[no-untyped-def]
     spikes = np.empty((steps, v.shape[0], v.shape[1]), np.bool_)
     trace = np.empty((steps, v.shape[0], v.shape[1]), v.dtype)

@@ -3,8 +3,8 @@
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from refsnn.kernels.compiling import compiled
 from refsnn.layers import AvgPool2d, GlobalAvgPool2d, MaxMode, MaxPool2d, Pool, SumPool2d
 
 Array = np.ndarray[Any, Any]
@@ -25,7 +25,7 @@ def fast(layer: Pool, x: Array) -> Array:
     )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _fast(x, divisor, start, largest, kernel, stride, padding, shape):  # type: ignore[no-untyped-def]
     result = np.full((len(x), *shape), start)
     for b in range(len(x)):

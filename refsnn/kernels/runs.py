@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import config, njit, types
+from numba import config, types
 from numba.extending import intrinsic
 
+from refsnn.kernels.compiling import compiled
 from refsnn.kernels.vectors import Arguments, element, load, loop, splat, store, widened
 
 OUTPUTS = (64, 32, 16)  # how many outputs one call adds up; 64 floats fill four registers of AVX-512
@@ -105,7 +106,7 @@ _loop = _in_python if getattr(config, "DISABLE_JIT", 0) else _in_registers
 sum_64, sum_32, sum_16 = (_loop(outputs) for outputs in OUTPUTS)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def line_runs(windows, width, oy, runs):
     """Writes the runs of a line of outputs that read a map so wide; returns how many each has, some of them perhaps empty."""
     count = 0
@@ -125,7 +126,7 @@ def line_runs(windows, width, oy, runs):
     return count * segments
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def sum_part(size, part, rows, events, shift, pixels, runs, current):
     """Sums of a line of outputs, all blocks of a part: current[(ox * steps + t) * rows.stride ..].
 

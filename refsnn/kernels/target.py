@@ -3,9 +3,9 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from refsnn.kernels.bias import add_bias
+from refsnn.kernels.compiling import compiled
 from refsnn.kernels.fire import fire
 from refsnn.kernels.rows import LANES
 from refsnn.kernels.transpose import TILE, transpose
@@ -30,7 +30,7 @@ class Target(NamedTuple):
     choices: int  # numbers and choices: see fire.py
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def line_of_neurons(stride, target):  # type: ignore[no-untyped-def]
     """Room for the potentials, counts and distances of one line of neurons, `stride` of them in a pixel."""
     neurons = target.width * stride
@@ -38,7 +38,7 @@ def line_of_neurons(stride, target):  # type: ignore[no-untyped-def]
     return np.empty(neurons, target.residual.dtype), np.empty(neurons, np.int32), near
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def finish_line(current, places, bias, part, neurons, target, b, oy):  # type: ignore[no-untyped-def]
     """What becomes of one line of outputs and its currents, of all steps.
 
@@ -51,7 +51,7 @@ def finish_line(current, places, bias, part, neurons, target, b, oy):  # type: i
         _write_neurons(neurons, part, target, b, oy)
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _take_in(current, places, bias, part, neurons, target, b, oy):  # type: ignore[no-untyped-def]
     v, fired, near = neurons
     stride = len(v) // target.width
@@ -69,7 +69,7 @@ def _take_in(current, places, bias, part, neurons, target, b, oy):  # type: igno
         )  # fmt: skip
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _write_neurons(neurons, part, target, b, oy):  # type: ignore[no-untyped-def]
     """From channels last in the line to channels first."""
     v, fired, near = neurons
@@ -94,7 +94,7 @@ def _write_neurons(neurons, part, target, b, oy):  # type: ignore[no-untyped-def
                     nearest[place + k * per_channel + ox] = near[ox * stride + channel - part[2] + k]
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _write_currents(current, places, bias, part, target, b, oy):  # type: ignore[no-untyped-def]
     size = target.width, target.steps, part[3] - part[2]
     pixel = (b * target.height + oy) * target.width
