@@ -195,14 +195,21 @@ def verify(
     from dataclasses import asdict
 
     import refsnn
-    from refsnn.tables import verdict_table
+    from refsnn.verdict_table import verdict_table
 
     ann = _network(model, spec)
     spiking = refsnn.load(snn) if snn else refsnn.convert(ann)
     samples = refsnn.load_data(data, limit)
     with progress_bar("verify") as progress:
         verdict = refsnn.verify(
-            ann, spiking, samples.x, steps=steps, schedule=schedule, arithmetic=_number(arithmetic), progress=progress
+            ann,
+            spiking,
+            samples.x,
+            samples.y,
+            steps=steps,
+            schedule=schedule,
+            arithmetic=_number(arithmetic),
+            progress=progress,
         )
     _emit("verify", {"equal": bool(verdict), **asdict(verdict)}, [verdict_table(verdict)], form, output)
     return 0 if verdict else 1

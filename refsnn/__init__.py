@@ -34,12 +34,15 @@ if TYPE_CHECKING:
     from refsnn.simulator import simulate as simulate
     from refsnn.source import forward as forward
     from refsnn.trace import Record as Record
+    from refsnn.verification import Domain as Domain
+    from refsnn.verification import certify as certify
     from refsnn.verification import verify as verify
 
 _HOME = {
     "Accumulate": "refsnn.fixed",
     "Bernoulli": "refsnn.drive",
     "Constant": "refsnn.drive",
+    "Domain": "refsnn.verification",
     "EventList": "refsnn.drive",
     "Exact": "refsnn.arithmetic",
     "FixedPoint": "refsnn.arithmetic",
@@ -53,6 +56,7 @@ _HOME = {
     "Q": "refsnn.fixed",
     "Record": "refsnn.trace",
     "Rounding": "refsnn.fixed",
+    "certify": "refsnn.verification",
     "convert": "refsnn.conversion",
     "dump": "refsnn.formats",
     "fold_batch_norm": "refsnn.conversion",

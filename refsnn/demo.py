@@ -25,9 +25,9 @@ from refsnn.tables import (
     cost_table,
     score_table,
     summary_table,
-    verdict_table,
 )
 from refsnn.trace import Trace
+from refsnn.verdict_table import verdict_table
 from refsnn.verification import Verdict
 
 STEPS = 8

@@ -186,17 +186,20 @@ def decide(
 
 
 def _near_an_edge(layer: Neuron, compared: Array, error: float) -> Array:
-    """Where the potential is so near to a multiple of the threshold, or to the negative one, that the error could decide."""
+    """Where the potential is so near to a place where the number of spikes changes that the error could decide."""
+    # the division that counts multiples is rounded too
+    division: Any = 0.0 if layer.max_spikes == 1 else 4 * EPS * np.abs(compared)
+    return edge_distance(layer, compared) <= error + division
+
+
+def edge_distance(layer: Neuron, compared: Array) -> Array:
+    """How far a potential is from where the number of spikes changes: multiples of the threshold, the negative threshold."""
     theta = np.ravel(layer.v_threshold)
-    if layer.max_spikes == 1:
-        near = np.abs(compared - theta) <= error
-    else:
-        # the division that counts multiples is rounded too
-        multiple = np.clip(np.round(compared / theta), 1, layer.max_spikes)
-        near = np.abs(compared - multiple * theta) <= error + 4 * EPS * np.abs(compared)
+    multiple = 1 if layer.max_spikes == 1 else np.clip(np.round(compared / theta), 1, layer.max_spikes)
+    distance: Array = np.abs(compared - multiple * theta)
     if layer.v_negative is not None:
-        near |= np.abs(compared - np.ravel(layer.v_negative)) <= error
-    return near
+        distance = np.minimum(distance, np.abs(compared - np.ravel(layer.v_negative)))
+    return distance
 
 
 def exact_neuron(values: ExactValues, name: str, n: int, index: Index, steps: int, fire: Fire) -> Fired:

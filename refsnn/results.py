@@ -24,6 +24,7 @@ class Results:
     spikes: Mapping[str, Array]
     v: Mapping[str, Array]
     overflows: Mapping[str, Array]
+    margin: Mapping[str, Array]
 
     @classmethod
     def of(cls, network: Network, n_samples: int, steps: int, arithmetic: Arithmetic, record: Record) -> "Results":
@@ -48,6 +49,7 @@ class Results:
             overflows={node.name: np.zeros(n_samples, np.int64) for node in network.nodes}
             if isinstance(arithmetic, FixedPoint)
             else {},
+            margin=empty(record.margin, (n_samples,), np.float64),
         )
 
     def of_samples(self, part: slice) -> "Results":
@@ -59,6 +61,7 @@ class Results:
             {name: array[:, part] for name, array in self.spikes.items()},
             {name: array[:, part] for name, array in self.v.items()},
             {name: array[part] for name, array in self.overflows.items()},
+            {name: array[part] for name, array in self.margin.items()},
         )
 
 

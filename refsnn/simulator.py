@@ -122,6 +122,7 @@ def simulate(
         spikes=results.spikes,
         v=results.v,
         overflows=results.overflows,
+        margin=results.margin,
     )
 
 
@@ -140,8 +141,11 @@ def _check(network: Network, steps: int, arithmetic: Arithmetic, record: Record)
             raise UnsupportedLayerError(
                 f"{node.name}: BatchNorm takes a square root, which is no fraction; fold it first"
             )
+    if record.margin and not isinstance(arithmetic, Exact):
+        raise SpecError(f"record: margins are measured in Exact(), not in {arithmetic.name}")
     for names, having, what in (
         (record.spikes, network.neurons, "does not spike; spiking nodes"),
+        (record.margin, network.neurons, "does not spike; spiking nodes"),
         (record.v, network.stateful, "has no potential; nodes with one"),
         (record.counts or (), network.stateful, "has no potential; nodes with one"),
     ):

@@ -26,11 +26,12 @@ from refsnn.potentials import potentials
 from refsnn.rounding import UNKNOWN, Format, Span, finest, grid_of
 
 Array = np.ndarray[Any, Any]
+FLOAT64_BITS = Format.of(np.dtype(np.float64)).bits
 
 
 def spans(
     network: Network,
-    x: Array,
+    x: Array | Span,
     dtype: np.dtype[Any],
     steps: int = 1,
     *,
@@ -39,14 +40,11 @@ def spans(
 ) -> dict[str, Span]:
     """Node -> what is known of its output when the input is x; spikes and levels are taken as decided, so they are exact.
 
+    x: the input's values, or what is known of them.
     rounded: what a node's format makes of what it computes; highest: what no potential can be beyond.
     """
     form = Format.of(dtype)
-    values = np.abs(np.asarray(x, np.float64))
-    largest = float(values.max())
-    # an input that the format holds exactly; one that it rounds is off by u of its size
-    held = bool((np.asarray(x, np.float64) == np.asarray(x).astype(dtype)).all())
-    known = {INPUT: Span(largest, 0.0 if held else form.u * largest, grid_of(values) if held else None)}
+    known = {INPUT: x if isinstance(x, Span) else _span_of(np.asarray(x), form, dtype)}
     for node in network.nodes:  # those first whose size does not depend on what they receive: a cycle needs one of them
         if isinstance(node.layer, Neuron) and (node.layer.max_spikes is not None or highest < inf):
             most = node.layer.max_spikes or highest / float(np.min(node.layer.v_threshold)) + 1
@@ -63,6 +61,14 @@ def spans(
                 computed = _computed(node.layer, sources, area, form, dtype, steps)
             known[node.name] = rounded(node, computed)
     return known
+
+
+def _span_of(x: Array, form: Format, dtype: np.dtype[Any]) -> Span:
+    """An input that the format holds exactly has no error; one that it rounds is off by u of its size."""
+    values = np.abs(x.astype(np.float64))
+    largest = float(values.max())
+    held = bool((x.astype(np.float64) == x.astype(dtype)).all())
+    return Span(largest, 0.0 if held else form.u * largest, grid_of(values) if held else None)
 
 
 def _computed(layer: Layer, sources: list[Span], area: int, form: Format, dtype: np.dtype[Any], steps: int) -> Span:
@@ -124,19 +130,21 @@ class Norms:
     bias: float
     weight_grid: int
     bias_grid: int
+    single: bool  # whether float32 holds all of them
 
     @classmethod
     def of(cls, layer: WeightLayer) -> "Norms":
         weight = np.abs(layer.weight.astype(np.float64))
         bias = np.zeros(1) if layer.bias is None else np.abs(layer.bias.astype(np.float64))
         rows = float(weight.reshape(len(weight), -1).sum(1).max())
-        return cls(rows, float(bias.max()), grid_of(weight), grid_of(bias))
+        single = all(bool((numbers.astype(np.float32) == numbers).all()) for numbers in (weight, bias))
+        return cls(rows, float(bias.max()), grid_of(weight), grid_of(bias), single)
 
 
 def _weighted(layer: WeightLayer, norms: Norms, source: Span, form: Format, window: int) -> Span:
     grid = None if source.grid is None else max(source.grid + norms.weight_grid, norms.bias_grid)
-    if float(np.finfo(np.float64).eps) / 2 != form.u:
-        grid = None  # weights may be rounded when they are cast
+    if form.bits < FLOAT64_BITS and not norms.single:
+        grid = None  # weights are rounded when they are cast
     # each term: the weight's cast, its worth behind a mean, the product, the additions, the bias and its cast
     return form.computed(
         norms.rows * source.size + norms.bias, norms.rows * source.error, grid, layer.fan_in * window + 5

@@ -15,7 +15,6 @@ from refsnn.network import Network
 from refsnn.neurons import IF, LI, LIF, Value
 from refsnn.policies import Oracle
 from refsnn.trace import Trace
-from refsnn.verification import Comparison, Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,41 +132,6 @@ def activity_table(trace: Trace) -> Table:
             ),
         ),
     )
-
-
-def verdict_table(verdict: Verdict) -> Table:
-    rows = []
-    for layer in verdict.layers:
-        for label, c in (("end to end", layer.end_to_end), ("layer-local", layer.local)):
-            rows.append(
-                [
-                    layer.node if label == "end to end" else "",
-                    label,
-                    f"{c.neurons:,}",
-                    percentage(c),
-                    f"{c.tie:,}",
-                    f"{c.deficit:,}",
-                    f"{c.surplus:,}",
-                    f"-{c.largest_deficit:g}/+{c.largest_surplus:g}",
-                ]
-            )
-    return Table(
-        title=f"{verdict.network}: T = {verdict.steps}, {verdict.schedule}, {verdict.arithmetic}, {verdict.samples} samples: "
-        + ("equal to its source in every layer" if verdict else "leaves its source"),
-        columns=("layer", "compared", "neurons", "exact", "ties", "too few", "too many", "largest"),
-        rows=rows,
-        notes=(
-            f"same decision as the source for {verdict.same_decision} of {verdict.samples} samples; "
-            f"answer after {verdict.latency_steps} steps",
-            *(f"first difference: {finding}" for finding in verdict.findings[:3]),
-        ),
-    )
-
-
-def percentage(c: Comparison) -> str:
-    """Share of exact neurons; never rounded up to 100 %."""
-    share = 100 * c.exact / c.neurons
-    return "100 %" if c.exact == c.neurons else f"{min(share, 99.9999):.4f} %"
 
 
 def cost_table(report: CostReport) -> Table:

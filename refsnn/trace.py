@@ -23,6 +23,8 @@ def read_only(array: Array) -> Array:
 class Record:
     """What a run keeps: names of the nodes whose spikes, or potentials after the reset, are kept for every step.
 
+    margin: spiking nodes of which the smallest distance of a compared potential from where the number of spikes changes is
+    kept, over all steps; in Exact only, where it tells how near every decision was.
     counts: nodes whose spike counts and residual potentials are kept, all of them unless named. A long run of a large network
     keeps none, counts=(), to stay within its memory; the activity is kept always.
     """
@@ -30,6 +32,7 @@ class Record:
     spikes: tuple[str, ...] = ()
     v: tuple[str, ...] = ()
     counts: tuple[str, ...] | None = None
+    margin: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -133,10 +136,11 @@ class Trace:
         default_factory=dict
     )  # fixed point: node -> numbers beyond its format [N]
     v: Mapping[str, Array] = field(default_factory=dict)  # recorded ones: float[T, N, *shape], after the reset
+    margin: Mapping[str, Array] = field(default_factory=dict)  # recorded ones: float[N, *shape]
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "readout", read_only(self.readout))
-        for kind in ("counts", "residual", "spikes", "v", "overflows"):
+        for kind in ("counts", "residual", "spikes", "v", "overflows", "margin"):
             object.__setattr__(self, kind, {name: read_only(array) for name, array in getattr(self, kind).items()})
 
     @property

@@ -9,7 +9,7 @@ import numpy as np
 from refsnn.arithmetic import Arithmetic, Exact, FixedPoint, finite
 from refsnn.counting import spike_counts
 from refsnn.errors import UnsupportedLayerError
-from refsnn.exact import ExactValues, decide, exact_neuron
+from refsnn.exact import ExactValues, decide, edge_distance, exact_neuron
 from refsnn.fitting import fits_of, fitted, fitted_sums, gives_currents, refuse_overflow, whole_weights
 from refsnn.fixed import Accumulate
 from refsnn.kernels import compared_kernel, kernel
@@ -197,6 +197,8 @@ class Worker:
         finite(f"{name}: potential in {run.arithmetic.name}", residual)
         if run.exactly is not None and nearest is not None:
             run.exactly.decided[name] = Bits(bits)
+            if name in run.results.margin:
+                run.results.margin[name][...] = nearest
             error = max(self._errors(run.exactly))
             for n, *index in np.argwhere(nearest <= error) if error > 0 else ():
                 where = tuple(int(i) for i in index)
@@ -262,6 +264,12 @@ class Worker:
         if first == 0:
             self.train = exactly.decided[name] = np.zeros((run.steps, self.n_samples, *self.shape), np.int32)
             self.errors = self._errors(exactly)
+            if name in run.results.margin:
+                run.results.margin[name][...] = np.inf
+        if name in run.results.margin:
+            margin = run.results.margin[name]
+            here = edge_distance(self.layer, fired.compared).min(axis=0).reshape(margin.shape)
+            np.minimum(margin, here, out=margin)
         errors = self.errors[first : first + steps]
         fired = decide(exactly.values, self.layer, name, run.schedule.fire, fired, errors, first)
         self.train[first : first + steps] = fired.spikes.reshape(steps, self.n_samples, *self.shape)

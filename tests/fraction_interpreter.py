@@ -82,12 +82,13 @@ def _pool(layer, x):
     return [[[window(plane, r, c) for c in range(columns)] for r in range(rows)] for plane in x]
 
 
-def _quantised(layer, value):
-    if isinstance(value, list):
-        return [_quantised(layer, part) for part in value]
-    theta = Fraction(layer.threshold)
-    level = (value * layer.levels / theta + Fraction(1, 2)) // 1
-    return theta * max(0, min(layer.levels, level)) / layer.levels
+def _quantised(layer, value, shape):
+    result = []
+    for index, number in enumerate(_flat(value)):
+        theta = _number(layer.threshold, index, shape)
+        level = (number * layer.levels / theta + Fraction(1, 2)) // 1
+        result.append(theta * max(0, min(layer.levels, level)) / layer.levels)
+    return _shaped(result, value)
 
 
 def _rectified(value):
@@ -215,6 +216,9 @@ class FollowingPool:
 def interpret(network, sample, steps):
     """(spikes, v, readout) of one sample: spikes[node][t] and v[node][t] flat lists, readout[t] a list of Fractions."""
     cells, pools, spikes, potentials, readout, sent = {}, {}, {}, {}, [], []
+    spiking = any(
+        hasattr(node.layer, "v_init") for node in network.nodes
+    )  # in a source network the largest value is meant
     x = _exact(_numbers(sample))
     for t in range(steps):
         values = {"input": x}
@@ -246,7 +250,7 @@ def interpret(network, sample, steps):
             elif kind == "Conv2d":
                 values[node.name] = _conv(node.layer, sources[0])
             elif kind == "QCFS":
-                values[node.name] = _quantised(node.layer, sources[0])
+                values[node.name] = _quantised(node.layer, sources[0], network.shapes[node.name])
             elif kind == "ReLU":
                 values[node.name] = _rectified(sources[0])
             elif kind == "Conv1d":
@@ -255,7 +259,7 @@ def interpret(network, sample, steps):
                 values[node.name] = [plane for source in sources for plane in source]
             elif kind == "Scale":
                 values[node.name] = _scaled(sources[0], Fraction(node.layer.factor))
-            elif kind == "MaxPool2d" and node.layer.mode.value != "or":
+            elif kind == "MaxPool2d" and node.layer.mode.value != "or" and spiking:
                 values[node.name] = pools.setdefault(node.name, FollowingPool()).step(node.layer, sources[0])
             elif kind.endswith("Pool2d"):
                 values[node.name] = _pool(node.layer, sources[0])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import refsnn
-from refsnn import Frames, Network, Node, convert, simulate, verification, verify
+from refsnn import Frames, Network, Node, convert, simulate, verify
 from refsnn.errors import NothingCompared, SpecError, UnsupportedLayerError
 from refsnn.layers import QCFS, BatchNorm, Linear, MaxPool2d
 from refsnn.neurons import IF
@@ -154,7 +154,7 @@ def test_chunks_change_no_verdict(ann, snn, test_data, monkeypatch, chunk):
     ))  # fmt: skip
     late = np.array([[0.0], [0.25], [0.125]])
     whole = verify(ann, snn, test_data.x[3:23], steps=8)
-    monkeypatch.setattr(verification, "CHUNK", chunk)
+    monkeypatch.setattr("refsnn.verification.comparison.CHUNK", chunk)
     assert verify(ann, snn, test_data.x[3:23], steps=8) == whole
     (finding,) = verify(source, convert(source), late, steps=4).findings
     assert (finding.sample, finding.index, finding.expected, finding.actual) == (2, (0,), "0.5 spikes in 4 steps", 1)
@@ -171,7 +171,7 @@ def test_a_network_with_other_neurons_is_refused(ann, specs, test_data):
     with pytest.raises(SpecError) as error:
         verify(ann, lif, test_data.x, steps=8)
     assert str(error.value) == (
-        "network 'digits_lif' does not correspond to its source 'digits': spiking nodes lif1, lif2, lif3 against QCFS nodes "
+        "network 'digits_lif' does not correspond to its source 'digits': spiking nodes lif1, lif2, lif3 against activations "
         "act1, act2, act3; give the network that convert made of this source"
     )
 
