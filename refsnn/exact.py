@@ -82,7 +82,7 @@ class ExactValues:
         match node.layer:
             case Linear() | Conv1d() | Conv2d() as layer:
                 bias = Fraction(0) if layer.bias is None else Fraction(float(layer.bias[index[0]]))
-                terms = _taps(layer, index, shapes[0])
+                terms = taps(layer, index, shapes[0])
                 return sum((Fraction(float(w)) * self.arriving(node, 0, t, n, i) for w, i in terms if w), start=bias)
             case Flatten():
                 return self.arriving(node, 0, t, n, tuple(int(i) for i in np.unravel_index(index[0], shapes[0])))
@@ -120,14 +120,7 @@ class ExactValues:
         pool = node.layer
         windowed = pool.as_pool(shape) if isinstance(pool, GlobalAvgPool2d) else pool
         assert isinstance(windowed, AvgPool2d | SumPool2d | MaxPool2d)
-        channel, oy, ox = index
-        corners = [o * step - pad for o, step, pad in zip((oy, ox), windowed.strides, windowed.padding, strict=True)]
-        inputs = [
-            (channel, y, x)
-            for y in range(corners[0], corners[0] + windowed.kernel[0])
-            for x in range(corners[1], corners[1] + windowed.kernel[1])
-            if 0 <= y < shape[1] and 0 <= x < shape[2]
-        ]
+        inputs = windowed.window(index, shape)
         values = [self.arriving(node, 0, t, n, i) for i in inputs]
         if isinstance(windowed, MaxPool2d):
             return (
@@ -238,13 +231,13 @@ def _worth(layer: Any, found: int, index: Index, shape: Shape) -> Fraction:
     return here(layer.amplitude) * found
 
 
-def _taps(layer: Linear | Conv1d | Conv2d, index: Index, shape: Shape) -> list[tuple[Any, Index]]:
+def taps(layer: Linear | Conv1d | Conv2d, index: Index, shape: Shape) -> list[tuple[Any, Index]]:
     """(weight, input index) of every connection of one output."""
     if isinstance(layer, Linear):
         return [(layer.weight[index[0], i], (i,)) for i in range(shape[0])]
     if isinstance(layer, Conv1d):
-        taps = _taps(layer.as_conv2d, (index[0], 0, index[1]), (shape[0], 1, shape[1]))
-        return [(w, (c, x)) for w, (c, _, x) in taps]
+        flat = taps(layer.as_conv2d, (index[0], 0, index[1]), (shape[0], 1, shape[1]))
+        return [(w, (c, x)) for w, (c, _, x) in flat]
     channel, oy, ox = index
     outputs, per_group, tall, wide = layer.weight.shape
     first = channel // (outputs // layer.groups) * per_group

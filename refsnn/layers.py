@@ -183,6 +183,17 @@ class _Pool2d:
         sizes = [_window_count(shape[1 + i], self.kernel[i], self.strides[i], self.padding[i], 1) for i in (0, 1)]
         return (shape[0], *sizes)
 
+    def window(self, index: Shape, shape: Shape) -> list[Shape]:
+        """Indices of the inputs that the output at this index is made of, row by row, the padding left out."""
+        channel, *place = index
+        top, left = (o * step - pad for o, step, pad in zip(place, self.strides, self.padding, strict=True))
+        return [
+            (channel, y, x)
+            for y in range(top, top + self.kernel[0])
+            for x in range(left, left + self.kernel[1])
+            if 0 <= y < shape[1] and 0 <= x < shape[2]
+        ]
+
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class AvgPool2d(_Pool2d):

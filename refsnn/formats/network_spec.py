@@ -54,11 +54,18 @@ def load(path: str | Path, *, spec: str | Path | None = None) -> Network:
         raise document.error(
             ("nodes",), "expected a list of nodes such as '- {name: fc1, layer: Linear, weight: fc1.weight}'"
         )
+    return network_of(document, data["name"], tuple(shape), "nodes", tensors, weights)
+
+
+def network_of(
+    document: specs.Document, name: str, shape: tuple[int, ...], key: str, tensors: Tensors, weights: str
+) -> Network:
+    """The network whose nodes are listed under `key` of the document; `weights` is what messages call the tensors' file."""
     nodes: list[Node] = []
-    for index, entry in enumerate(data["nodes"]):
-        nodes.append(_node(document, index, entry, tensors, weights, nodes[-1].name if nodes else INPUT))
+    for index, entry in enumerate(document.data[key]):
+        nodes.append(_node(document, (key, index), entry, tensors, weights, nodes[-1].name if nodes else INPUT))
     try:
-        return Network(data["name"], tuple(shape), tuple(nodes))
+        return Network(name, shape, tuple(nodes))
     except RefSNNError as error:
         raise type(error)(f"{document.path}: {error}") from error
 
@@ -76,8 +83,9 @@ def _weights(document: specs.Document, given: str | Path | None) -> tuple[Tensor
     return tensors, str(path)
 
 
-def _node(document: specs.Document, index: int, entry: Any, tensors: Tensors, weights: str, before: str) -> Node:
-    where: specs.Path_ = ("nodes", index)
+def _node(
+    document: specs.Document, where: specs.Path_, entry: Any, tensors: Tensors, weights: str, before: str
+) -> Node:
     if not isinstance(entry, dict):
         raise document.error(where, f"expected a node such as {{name: fc1, layer: Linear, ...}}, got {entry!r}")
     if "preset" in entry:
@@ -227,8 +235,24 @@ def dump(network: Network, path: str | Path) -> tuple[Path, Path]:
             f"{target}: a network is written as a spec and weights beside it; name the spec, '{target.stem}.yaml'"
         )
     weights = target.with_suffix(".safetensors")
-    tensors: Tensors = {}
-    lines = []
+    entries, tensors = described(network)
+    lines = [
+        "  - " + yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=10_000).strip()
+        for entry in entries
+    ]
+    head = yaml.safe_dump(
+        {"name": network.name, "input": list(network.input_shape), "weights": weights.name},
+        default_flow_style=None, sort_keys=False,
+    )  # fmt: skip
+    # one metadata key: with two, their order in the file changes from run to run
+    content = save(tensors, {"refsnn": json.dumps({"network": network.name, "digest": network.digest})})
+    write_together({weights: content, target: (head + "nodes:\n" + "\n".join(lines) + "\n").encode()})
+    return target, weights
+
+
+def described(network: Network) -> tuple[list[dict[str, Any]], Tensors]:
+    """The nodes as a spec lists them, and the tensors that they name."""
+    entries, tensors = [], {}
     for index, node in enumerate(network.nodes):
         entry: dict[str, Any] = {"name": node.name, "layer": type(node.layer).__name__}
         if node.edges != ((network.nodes[index - 1].name if index else INPUT, 0),):
@@ -241,15 +265,8 @@ def dump(network: Network, path: str | Path) -> tuple[Path, Path]:
             elif item.default is not MISSING and value == default_of(item):
                 continue
             entry[item.name] = _plain(value)
-        lines.append("  - " + yaml.safe_dump(entry, default_flow_style=True, sort_keys=False, width=10_000).strip())
-    head = yaml.safe_dump(
-        {"name": network.name, "input": list(network.input_shape), "weights": weights.name},
-        default_flow_style=None, sort_keys=False,
-    )  # fmt: skip
-    # one metadata key: with two, their order in the file changes from run to run
-    content = save(tensors, {"refsnn": json.dumps({"network": network.name, "digest": network.digest})})
-    write_together({weights: content, target: (head + "nodes:\n" + "\n".join(lines) + "\n").encode()})
-    return target, weights
+        entries.append(entry)
+    return entries, tensors
 
 
 def _plain(value: Any) -> Any:
