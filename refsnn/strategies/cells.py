@@ -12,7 +12,7 @@ from refsnn.neurons import IF, LI, LIF, CubaLIF, Firing, Leak, Neuron, Reset, Re
 
 @st.composite
 def neurons(draw: st.DrawFn, *, kinds: tuple[type, ...] = (IF, LIF)) -> Neuron:
-    """IF and LIF with every comparator and reset, one spike a step."""
+    """IF and LIF with every comparator and reset, one spike a step; shrinks to IF at threshold 0.5 that starts from 0."""
     kind = draw(st.sampled_from(kinds))
     threshold = draw(st.sampled_from([0.5, 1.0, 2.0, 1.25]))
     return kind(
@@ -28,7 +28,10 @@ def neurons(draw: st.DrawFn, *, kinds: tuple[type, ...] = (IF, LIF)) -> Neuron:
 
 @st.composite
 def any_neurons(draw: st.DrawFn, shape: Shape) -> Neuron:
-    """Every kind of neuron with every choice there is, some parameters one number per channel or per neuron."""
+    """Every kind of neuron with every choice there is, some parameters one number per channel or per neuron.
+
+    Shrinks to an IF neuron at threshold 0.5 with one number for each parameter.
+    """
     kind = draw(st.sampled_from([IF, LIF, CubaLIF]))
 
     def values(choices: list[float]) -> Any:
@@ -77,4 +80,5 @@ def _synapses() -> st.SearchStrategy[dict[str, Any]]:
 
 
 def integrators() -> st.SearchStrategy[LI]:
+    """Leaky integrators without spikes; shrink to one that starts and rests at 0 and keeps nothing."""
     return st.builds(lambda leaks, v_init: LI(v_init=v_init, **leaks), _leaks(*Leak), st.sampled_from([0.0, 0.5]))

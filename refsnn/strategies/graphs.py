@@ -30,7 +30,7 @@ class Builder:
 @st.composite
 def networks(draw: st.DrawFn, *, kinds: tuple[type, ...] = (IF, LIF), largest_pool: int = 2) -> Network:
     """Spiking networks: convolutions, pools, residual sums, concatenations and scales on a small image, then linear layers;
-    or one-dimensional convolutions on a short signal.
+    or one-dimensional convolutions on a short signal. Shrinks to one Linear behind one pixel, without neurons.
     """
     builder = Builder([], (draw(st.sampled_from([1, 2, 4])), draw(st.integers(1, 5)), draw(st.integers(1, 5))))
     if draw(st.integers(0, 4)) == 0:
@@ -75,7 +75,10 @@ def _is_power_of_two(number: int) -> bool:
 
 @st.composite
 def recurrent_networks(draw: st.DrawFn) -> Network:
-    """Fully connected networks of every kind of neuron with edges back, across and with delays; sometimes an LI readout."""
+    """Fully connected networks of every kind of neuron with edges back, across and with delays; sometimes an LI readout.
+
+    Shrinks to layers of one neuron without delays but for the edge back.
+    """
     size, width = draw(st.integers(1, 4)), draw(st.integers(1, 4))
     nodes = [Node("in", draw(linears(size, width)), (INPUT,), (draw(st.integers(0, 2)),))]
     back = draw(st.sampled_from(["cell", "next"]))
@@ -92,7 +95,10 @@ def recurrent_networks(draw: st.DrawFn) -> Network:
 
 @st.composite
 def any_networks(draw: st.DrawFn) -> Network:
-    """Networks of every kind of neuron: one block of convolution, neurons, pool, with delays; or a recurrent one."""
+    """Networks of every kind of neuron: one block of convolution, neurons and pool, then linear layers; or a recurrent one.
+
+    Shrinks to the block, with layers of one neuron.
+    """
     if draw(st.booleans()):
         return draw(recurrent_networks())
     builder = Builder([], (draw(st.sampled_from([1, 2])), draw(st.integers(2, 4)), draw(st.integers(2, 4))))

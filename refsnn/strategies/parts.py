@@ -10,7 +10,10 @@ from refsnn.strategies.arrays import tensors
 
 @st.composite
 def convolutions(draw: st.DrawFn, shape: Shape) -> Conv2d:
-    """A convolution that fits the shape: strides, paddings, dilations, groups, with and without bias."""
+    """A convolution that fits the shape: strides, paddings, dilations, groups, with and without bias.
+
+    Shrinks to one kernel of one pixel, a weight of 0 and no bias.
+    """
     channels, height, width = shape
     groups = draw(st.sampled_from([g for g in (1, 2, 4) if channels % g == 0]))
     outputs = groups * draw(st.integers(1, 2))
@@ -32,7 +35,7 @@ def convolutions(draw: st.DrawFn, shape: Shape) -> Conv2d:
 
 @st.composite
 def convolutions_1d(draw: st.DrawFn, shape: Shape) -> Conv1d:
-    """A one-dimensional convolution that fits the shape."""
+    """A one-dimensional convolution that fits the shape; shrinks as convolutions do."""
     flat = draw(
         convolutions((shape[0], 1, shape[1])).filter(lambda conv: conv.weight.shape[2] == 1 and conv.padding[0] == 0)
     )
@@ -44,7 +47,10 @@ def convolutions_1d(draw: st.DrawFn, shape: Shape) -> Conv1d:
 def pools(
     draw: st.DrawFn, shape: Shape, *, kinds: tuple[type, ...] = (AvgPool2d, SumPool2d, MaxPool2d), largest: int = 2
 ) -> Pool:
-    """A pool that fits the shape; with windows of up to two by two pixels a mean stays dyadic."""
+    """A pool that fits the shape; with windows of up to two by two pixels a mean stays dyadic.
+
+    Shrinks to a mean over windows of one pixel.
+    """
     padding = (draw(st.integers(0, 1)), draw(st.integers(0, 1)))
     kernel = tuple(
         draw(st.integers(max(1, 2 * pad), max(2 * pad, min(largest, size + pad))))
@@ -58,13 +64,14 @@ def pools(
 
 @st.composite
 def linears(draw: st.DrawFn, features: int, outputs: int | None = None) -> Linear:
+    """A fully connected layer; shrinks to one output, weights of 0 and no bias."""
     outputs = draw(st.integers(1, 5)) if outputs is None else outputs
     return Linear(weight=draw(tensors((outputs, features))), bias=draw(st.none() | tensors((outputs,))))
 
 
 @st.composite
 def batch_norms(draw: st.DrawFn, channels: int) -> BatchNorm:
-    """BatchNorm whose factor is no power of two."""
+    """BatchNorm whose factor is no power of two; shrinks to weights of 1 and zeros."""
     return BatchNorm(
         weight=draw(tensors((channels,), 1, 2)),
         bias=draw(tensors((channels,))),

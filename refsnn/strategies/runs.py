@@ -1,10 +1,9 @@
-"""What is run on a network, and what a run gives."""
+"""A network with something to run on it."""
 
 from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
-from hypothesis.extra import numpy as hnp
 
 from refsnn.network import Network
 from refsnn.neurons import IF, LIF
@@ -15,7 +14,7 @@ Array = np.ndarray[Any, Any]
 
 
 def inputs(network: Network, *, max_samples: int = 3) -> st.SearchStrategy[Array]:
-    """float32[N, *input_shape] in multiples of 1/4 between -1 and 2."""
+    """float32[N, *input_shape] in multiples of 1/4 between -1 and 2; shrinks to one sample of zeros."""
     return st.integers(1, max_samples).flatmap(lambda n: tensors((n, *network.input_shape), -1, 2))
 
 
@@ -23,7 +22,7 @@ def inputs(network: Network, *, max_samples: int = 3) -> st.SearchStrategy[Array
 def cases(
     draw: st.DrawFn, *, kinds: tuple[type, ...] = (IF, LIF), max_steps: int = 6, largest_pool: int = 2
 ) -> tuple[Network, Array, int]:
-    """A spiking network, inputs for it, and a number of steps."""
+    """A spiking network, inputs for it, and a number of steps; shrinks to what each of the three does, and one step."""
     network = draw(networks(kinds=kinds, largest_pool=largest_pool))
     return network, draw(inputs(network)), draw(st.integers(1, max_steps))
 
@@ -33,12 +32,3 @@ def any_cases(draw: st.DrawFn, *, max_steps: int = 6) -> tuple[Network, Array, i
     """The same with a network of every kind of neuron (any_networks)."""
     network = draw(any_networks())
     return network, draw(inputs(network)), draw(st.integers(1, max_steps))
-
-
-@st.composite
-def readouts(draw: st.DrawFn, *, max_steps: int = 6) -> tuple[Array, Array]:
-    """A readout float64[T, N, K] with frequent ties, and labels int64[N]."""
-    shape = draw(st.integers(1, max_steps)), draw(st.integers(1, 12)), draw(st.integers(2, 4))
-    per_step = draw(hnp.arrays(np.int64, shape, elements=st.integers(-4, 4)))
-    labels = draw(hnp.arrays(np.int64, shape[1], elements=st.integers(0, shape[2] - 1)))
-    return np.cumsum(per_step, axis=0).astype(np.float64), labels

@@ -17,6 +17,7 @@ def source_networks(draw: st.DrawFn, *, levels: int | None = None, every: bool =
     """QCFS networks: convolution, sometimes BatchNorm, QCFS, sometimes a pool; then linear layers.
 
     every: with thresholds per channel, and pools that follow spike counts, too.
+    Shrinks to one Linear, QCFS and another Linear.
     """
     builder = Builder([], (draw(st.sampled_from([1, 2])), draw(st.integers(2, 5)), draw(st.integers(2, 5))))
     first = builder.shape
