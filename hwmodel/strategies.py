@@ -72,6 +72,12 @@ def chips(draw: st.DrawFn, *, families: tuple[Family, ...] = tuple(Family)) -> C
     )
 
 
+def strategy_of(kind: type[Any]) -> st.SearchStrategy[Any]:
+    """The strategy of a type that this package offers to st.from_type."""
+    offered: dict[type[Any], st.SearchStrategy[Any]] = {ChipSpec: chips(), Figure: figures(1e-12)}
+    return offered[kind]
+
+
 @st.composite
 def _components(draw: st.DrawFn, name: str, counts: tuple[str, ...], *, clocked: bool) -> Component:
     actions = [

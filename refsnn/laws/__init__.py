@@ -20,7 +20,8 @@ from refsnn.findings import Finding
 from refsnn.laws.changing import SCALING, SILENCE
 from refsnn.laws.charging import CHARGE, QUANTISED
 from refsnn.laws.counting import WITHIN
-from refsnn.laws.law import Case, Law, Outcome
+from refsnn.laws.law import Case, Outcome
+from refsnn.laws.law import Law as Law
 from refsnn.laws.repeating import BACKENDS, PREFIX, SAMPLES, THREADS_EQUAL
 from refsnn.network import Network
 

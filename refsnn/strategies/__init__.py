@@ -16,6 +16,7 @@ same reason. `weights`, `inputs_for` and the near ones of `tie_cases` are float3
 from refsnn.strategies.arrays import dyadic as dyadic
 from refsnn.strategies.arrays import tensors as tensors
 from refsnn.strategies.arrays import weights as weights
+from refsnn.strategies.by_type import strategy_of as strategy_of
 from refsnn.strategies.cells import any_neurons as any_neurons
 from refsnn.strategies.cells import integrators as integrators
 from refsnn.strategies.cells import neurons as neurons

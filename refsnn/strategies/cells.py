@@ -27,12 +27,12 @@ def neurons(draw: st.DrawFn, *, kinds: tuple[type, ...] = (IF, LIF)) -> Neuron:
 
 
 @st.composite
-def any_neurons(draw: st.DrawFn, shape: Shape) -> Neuron:
-    """Every kind of neuron with every choice there is, some parameters one number per channel or per neuron.
+def any_neurons(draw: st.DrawFn, shape: Shape, *, kinds: tuple[type, ...] = (IF, LIF, CubaLIF)) -> Neuron:
+    """Every one of these kinds of neurons with every choice there is, some parameters one number per channel or per neuron.
 
     Shrinks to an IF neuron at threshold 0.5 with one number for each parameter.
     """
-    kind = draw(st.sampled_from([IF, LIF, CubaLIF]))
+    kind = draw(st.sampled_from(kinds))
 
     def values(choices: list[float]) -> Any:
         lengths = draw(st.sampled_from([None, None, None, shape[:1], shape]))
