@@ -12,6 +12,7 @@ from hwmodel.accesses import COUNTS
 from hwmodel.units import quantity
 from refsnn import specs
 from refsnn.errors import SpecError, did_you_mean
+from refsnn.offers import offer
 from refsnn.specs import Count
 
 CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
@@ -187,6 +188,9 @@ class ChipSpec:
             for action in component.actions:
                 if action.cycles is not None and self.clock is None:
                     raise ValueError(f"{component.name}.{action.name} takes cycles, but the chip has no clock")
+
+
+offer(Figure, ChipSpec)
 
 
 def specs_folder() -> Path:

@@ -7,6 +7,7 @@ import numpy as np
 
 from refsnn.errors import FormatError, SpecError, did_you_mean
 from refsnn.fixed import CARRIED_BITS, Accumulate, Overflow, Q, Rounding
+from refsnn.offers import offer
 
 
 @dataclass(frozen=True)
@@ -90,6 +91,7 @@ class FixedPoint:
 
 
 Arithmetic = Float32 | Float64 | Exact | FixedPoint
+offer(Float32, Float64, Exact, FixedPoint, Q)
 
 
 def finite(what: str, values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:

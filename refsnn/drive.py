@@ -8,6 +8,7 @@ import numpy as np
 
 from refsnn.arithmetic import finite
 from refsnn.errors import FormatError, NothingCompared, ShapeError, SpecError
+from refsnn.offers import offer
 
 Array = np.ndarray[Any, Any]
 LARGEST_MEAN = 500  # of Poisson: exp(-500) is a normal float64 still
@@ -225,6 +226,9 @@ class EventList:
         counts = np.zeros((steps, len(chosen), int(np.prod(self.shape))), np.int64)
         np.add.at(counts, (self.step[here], self.sample[here] - chosen.start, self.index[here]), 1)
         return counts.reshape(steps, len(chosen), *self.shape)
+
+
+offer(Drive, Constant, Frames, Bernoulli, Poisson, EventList)
 
 
 def _check_seed(seed: int) -> None:

@@ -18,6 +18,7 @@ from scipy.sparse.csgraph import connected_components
 
 from refsnn.errors import ShapeError, SpecError, did_you_mean
 from refsnn.layers import Add, Layer, Linear, Shape, default_of, kind_of, output_shape
+from refsnn.offers import offer
 
 INPUT = "input"  # the name under which nodes read what the drive gives
 
@@ -191,6 +192,9 @@ class Network:
             sort_keys=True,
         )
         return hashlib.sha256(text.encode()).hexdigest()
+
+
+offer(Network)
 
 
 def _shapes(input_shape: Shape, nodes: tuple[Node, ...]) -> dict[str, Shape]:

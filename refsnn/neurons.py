@@ -25,6 +25,7 @@ from pydantic.dataclasses import dataclass
 
 from refsnn.arithmetic import finite
 from refsnn.errors import ShapeError
+from refsnn.offers import offer
 from refsnn.specs import Count
 
 CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True, allow_inf_nan=False)
@@ -173,6 +174,7 @@ class LI:
 Neuron = IF | LIF | CubaLIF  # those that spike
 Stateful = IF | LIF | CubaLIF | LI
 N = TypeVar("N", bound=Stateful)
+offer(IF, LIF, CubaLIF, LI)
 
 
 DECAYS = ("decay", "gain", "current_decay", "current_gain")  # factors, not potentials

@@ -4,19 +4,17 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import settings
 
 import refsnn
 from hwmodel.chip import specs_folder
+from refsnn.testing import profiles
 
-# deadline=None: the first example of a test may compile kernels
-settings.register_profile("dev", max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile(
-    "ci", max_examples=100, deadline=None, derandomize=True, database=None, print_blob=True,
-    suppress_health_check=[HealthCheck.too_slow],
-)  # fmt: skip
-settings.register_profile("nightly", max_examples=5000, deadline=None, suppress_health_check=list(HealthCheck))
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
+# nothing else asks for the profiles where refsnn is on the path without being installed
+profiles.register()
+# the suite draws half as much as refsnn-ci does, so that `make test` stays a matter of minutes
+settings.register_profile("ci", settings.get_profile("refsnn-ci"), max_examples=100)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "refsnn-dev"))
 
 
 @pytest.fixture(scope="session")

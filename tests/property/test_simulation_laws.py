@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from same import assert_identical, assert_same_trace
 
 import refsnn
-from refsnn import Float32, Float64, Network, Node, Record, simulate
+from refsnn import Float32, Float64, Network, Node, Record, laws, simulate
 from refsnn import strategies as snn
 from refsnn.layers import Linear
 from refsnn.neurons import IF, LIF, Firing, Reset
@@ -31,8 +31,7 @@ def run(network, x, steps, backend="fast", **options):
 @given(case=snn.cases(), arithmetic=ARITHMETICS)
 def test_naive_and_fast_are_equal_bit_for_bit(case, arithmetic):
     network, x, steps = case
-    fast = run(network, x, steps, arithmetic=arithmetic)
-    assert_same_trace(run(network, x, steps, arithmetic=arithmetic, backend="naive"), fast)
+    assert laws.backends_equal(network, x, steps=steps, arithmetic=arithmetic) == []
 
 
 @given(case=snn.cases(largest_pool=3), scale=st.floats(0.1, 3), arithmetic=ARITHMETICS)
@@ -40,8 +39,7 @@ def test_naive_and_fast_round_alike(case, scale, arithmetic):
     """Inputs and means that are not dyadic: every sum rounds, and the order of sums shows."""
     network, x, steps = case
     x = x * scale + np.sin(np.arange(x.size)).reshape(x.shape) / 3
-    fast = run(network, x, steps, arithmetic=arithmetic)
-    assert_same_trace(run(network, x, steps, arithmetic=arithmetic, backend="naive"), fast)
+    assert laws.backends_equal(network, x, steps=steps, arithmetic=arithmetic) == []
 
 
 @given(case=snn.cases(kinds=(IF,)))
@@ -52,29 +50,26 @@ def test_twins_agree_on_integrate_then_fire(case):
     assert_same_trace(run(network, x, steps, backend="naive", **options), run(network, x, steps, **options))
 
 
-@given(case=snn.cases(), longer=st.integers(0, 4))
+@given(case=snn.cases(), longer=st.integers(1, 4))
 def test_a_longer_run_begins_with_the_shorter_one(case, longer):
     network, x, steps = case
-    short, long = run(network, x, steps), run(network, x, steps + longer)
-    assert_identical(long.readout[:steps], short.readout)
-    for name in network.neurons:
-        assert_identical(long.spikes[name][:steps], short.spikes[name])
-        assert_identical(long.v[name][:steps], short.v[name])
-        assert_identical(short.residual[name], short.v[name][-1])
-        assert_identical(short.counts[name], short.spikes[name].sum(0, dtype=np.int32))
+    assert laws.prefix(network, x, steps=steps + longer) == []
 
 
-@given(case=snn.cases(), data=st.data())
-def test_a_sample_does_not_depend_on_the_others(case, data):
+@given(case=snn.cases())
+def test_counts_and_residuals_are_those_of_the_steps(case):
     network, x, steps = case
-    n = data.draw(st.integers(0, len(x) - 1))
-    together, alone = run(network, x, steps), run(network, x[n : n + 1], steps)
-    assert_identical(together.readout[:, n : n + 1], alone.readout)
+    trace = run(network, x, steps)
     for name in network.neurons:
-        assert_identical(together.spikes[name][:, n : n + 1], alone.spikes[name])
-    for ours, theirs in zip(together.activity.nodes, alone.activity.nodes, strict=True):
-        for count, values in ours.counts().items():
-            assert_identical(values[:, n : n + 1], theirs.counts()[count])
+        assert_identical(trace.residual[name], trace.v[name][-1])
+        assert_identical(trace.counts[name], trace.spikes[name].sum(0, dtype=np.int32))
+
+
+@given(network=snn.networks(), steps=st.integers(1, 6), data=st.data())
+def test_a_sample_does_not_depend_on_the_others(network, steps, data):
+    x = data.draw(snn.inputs(network).filter(lambda x: len(x) > 1))
+    assert laws.sample_independence(network, x, steps=steps) == []
+    assert laws.thread_independence(network, x, steps=steps) == []
 
 
 @given(case=snn.cases())
@@ -167,20 +162,9 @@ def test_closed_form_of_an_if_neuron_under_constant_current(theta, start, curren
 
 @given(case=snn.cases())
 def test_silence_without_drive(case):
-    """No input, no bias, potentials that start and rest below the threshold: no spike."""
+    """No input, no bias, potentials that start and rest below the threshold: no spike, and nobody has work."""
     network, x, steps = case
-    quiet = []
-    for node in network.nodes:
-        layer = node.layer
-        if hasattr(layer, "bias"):
-            layer = replace(layer, bias=None)
-        elif isinstance(layer, IF | LIF):
-            layer = replace(layer, v_init=0.0, **({"v_leak": 0.0} if isinstance(layer, LIF) else {}))
-        quiet.append(Node(node.name, layer, node.inputs))
-    trace = simulate(Network("quiet", network.input_shape, tuple(quiet)), np.zeros_like(x), steps=steps)
-    assert trace.activity.total("spikes_out") == 0
-    assert trace.activity.total("synops") == 0
-    assert not trace.readout.any()
+    assert laws.silence(network, x, steps=steps) == []
 
 
 @given(neuron=snn.neurons(), current=snn.dyadic(-3, 3))
