@@ -160,8 +160,8 @@ def convert(model: str, spec: str | None, form: str, output: str, quantise: str 
 
 
 @cli.command()
-@model_argument
-@data_argument
+@click.argument("model", required=False, type=click.Path(exists=True, dir_okay=False))
+@click.argument("data", required=False, type=click.Path(exists=True, dir_okay=False))
 @spec_option
 @click.option(
     "--snn",
@@ -172,47 +172,62 @@ def convert(model: str, spec: str | None, form: str, output: str, quantise: str 
 @schedule_option
 @arithmetic_option("exact")
 @limit_option
-@format_option
-@output_option
-def verify(
-    model: str,
-    data: str,
-    spec: str | None,
-    snn: str | None,
-    steps: int,
-    schedule: str,
-    arithmetic: str,
-    limit: int | None,
-    form: str,
-    output: str | None,
-) -> int:
+@click.option(
+    "--domain",
+    metavar="LOW:HIGH[:BITS]",
+    help="Which inputs are meant, in multiples of 2^-BITS if given: for what is proved, and for the search.",
+)
+@click.option("--search", is_flag=True, help="Look for an input that disagrees, and shrink it to the smallest case.")
+@click.option(
+    "--examples", type=click.IntRange(min=1), default=200, show_default=True, help="Inputs that the search tries."
+)
+@click.option(
+    "--save", type=click.Path(dir_okay=False), help="Where the case goes; default: NETWORK.case.yaml in this folder."
+)
+@click.option("--case", type=click.Path(exists=True, dir_okay=False), help="Replay a saved case; no MODEL, no DATA.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "junit"]),
+    default="text",
+    show_default=True,
+    help="What stdout is.",
+)
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False),
+    help="Write the result to this file instead; a name that ends in .html gets a page with pictures.",
+)
+def verify(model: str | None, data: str | None, case: str | None, form: str, output: str | None, **chosen: Any) -> int:
     """Compare the SNN with its source, neuron by neuron; exit 1 where it differs.
 
     \b
     Example:
       refsnn verify net.yaml test.npz --steps 8
+      refsnn verify net.yaml test.npz --steps 8 --search -o report.html
+      refsnn verify --case net.case.yaml
     """
-    from dataclasses import asdict
+    from refsnn.verifying import Options, replay_case, run_verify
 
-    import refsnn
-    from refsnn.verdict_table import verdict_table
+    if case is not None:
+        if model is not None:
+            raise click.UsageError("--case replays a saved case; leave MODEL and DATA out")
+        result = replay_case(case)
+    elif model is None or data is None:
+        raise click.UsageError(f"Missing argument '{'MODEL' if model is None else 'DATA'}'.")
+    else:
+        result = run_verify(model, data, Options(**chosen), progress_bar)
+    if output is not None and output.endswith((".html", ".htm")):
+        from refsnn.files import write_atomic
 
-    ann = _network(model, spec)
-    spiking = refsnn.load(snn) if snn else refsnn.convert(ann)
-    samples = refsnn.load_data(data, limit)
-    with progress_bar("verify") as progress:
-        verdict = refsnn.verify(
-            ann,
-            spiking,
-            samples.x,
-            samples.y,
-            steps=steps,
-            schedule=schedule,
-            arithmetic=_number(arithmetic),
-            progress=progress,
-        )
-    _emit("verify", {"equal": bool(verdict), **asdict(verdict)}, [verdict_table(verdict)], form, output)
-    return 0 if verdict else 1
+        write_atomic(output, result.html().encode())
+        output = None
+    if form == "junit":
+        _put(result.junit(), output)
+    else:
+        _emit("verify", result.data, result.tables, form, output)
+    return 0 if result.equal else 1
 
 
 @cli.command()
@@ -602,13 +617,18 @@ def _emit(schema: str, data: dict[str, Any], tables: Sequence[Table | str], form
         from refsnn.terminal import rendered
 
         text = "".join(map(rendered, tables))
+    _put(text, output)
+    return 0
+
+
+def _put(text: str, output: str | None) -> None:
+    """To stdout, or to a file, whole or not at all."""
     if output is None:
         click.echo(text, nl=False)
     else:
         from refsnn.files import write_atomic
 
         write_atomic(output, text.encode())
-    return 0
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ def accuracy_against_steps(by_step: Sequence[float], scores: Sequence[PolicyScor
             axes.plot(one.mean_steps, 100 * one.accuracy, "D", color=colour, label=one.policy)
         axes.set(xlabel="mean steps", ylabel="accuracy (%)", xlim=(0.5, len(by_step) + 0.5))
         axes.legend(fontsize=8)
-        return _svg(figure)
+        return svg(figure)
 
 
 def energy_by_component(reports: Sequence[CostReport]) -> str:
@@ -63,7 +63,7 @@ def energy_by_component(reports: Sequence[CostReport]) -> str:
         axes.set(yticks=ticks, yticklabels=labels, ylim=(position, -0.7), xscale="log")
         axes.margins(x=0.2)
         _joules(axes)
-        return _svg(figure)
+        return svg(figure)
 
 
 def _component_energies(report: CostReport) -> list[tuple[str, float]]:
@@ -94,7 +94,7 @@ def energy_against_accuracy(scores: Sequence[PolicyScore]) -> str:
         figure.legend(
             *axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8, markerscale=0.6
         )
-        return _svg(figure)
+        return svg(figure)
 
 
 def exactness_by_layer(rows: Sequence[tuple[str, int, int, int, int]]) -> str:
@@ -117,7 +117,7 @@ def exactness_by_layer(rows: Sequence[tuple[str, int, int, int, int]]) -> str:
         )
         axes.invert_yaxis()
         figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8)
-        return _svg(figure)
+        return svg(figure)
 
 
 def _joules(axes: Axes) -> None:
@@ -129,7 +129,8 @@ def _joules(axes: Axes) -> None:
     axes.xaxis.set_minor_formatter(NullFormatter())
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
+    """The figure as SVG text, the same bytes for the same figure."""
     buffer: Any = io.StringIO()
     figure.savefig(buffer, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     text: str = buffer.getvalue()

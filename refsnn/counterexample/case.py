@@ -28,11 +28,12 @@ class Disagreement:
     index: tuple[int, ...]
     born: bool  # it left the quantiser on its own currents; otherwise T steps cannot say the level, or it arrived
     sign: int  # 1 too many spikes, -1 too few
+    steps: int  # -1 fewer than the source has levels, 0 as many, 1 more
     total: int  # of the layer's differences
 
     def is_like(self, other: "Disagreement") -> bool:
         """Whether both go wrong in the same way."""
-        return (self.born, self.sign) == (other.born, other.sign)
+        return (self.born, self.sign, self.steps) == (other.born, other.sign, other.steps)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +71,8 @@ class Case:
             if chosen.any():
                 index = np.unravel_index(np.abs(chosen).argmax(), chosen.shape)
                 place = tuple(int(i) for i in index)
-                return Disagreement(name, place, born, int(np.sign(chosen[place])), int(np.abs(chosen).sum()))
+                signs = int(np.sign(chosen[place])), int(np.sign(self.steps - numbers.levels))
+                return Disagreement(name, place, born, *signs, total=int(np.abs(chosen).sum()))
         return None
 
     @property

@@ -2,6 +2,7 @@
 
 from refsnn.verification.certificate import Certificate as Certificate
 from refsnn.verification.certificate import Domain as Domain
+from refsnn.verification.certificate import LayerCertificate as LayerCertificate
 from refsnn.verification.certificate import certify as certify
 from refsnn.verification.comparison import verify as verify
 from refsnn.verification.verdict import Comparison as Comparison

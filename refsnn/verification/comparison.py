@@ -183,9 +183,7 @@ class _Comparison:
         levels = {name: pair.quantiser.levels for name, pair in self.pairs.items() if isinstance(pair.activation, QCFS)}
         for other in sorted({count for count in levels.values() if count != self.steps}):
             where = ", ".join(name for name, count in levels.items() if count == other)
-            found.append(
-                f"T = {self.steps} is not L = {other} of {where}: not every level can be said in {self.steps} steps"
-            )
+            found.append(f"T = {self.steps} is not L = {other} of {where}: counts of T and levels of L are other grids")
         return tuple(found)
 
     @property

@@ -161,5 +161,5 @@ def _cause(pair: Pair, numbers: Numbers, place: tuple[int, ...], steps: int) -> 
         return f"current was taken back after a spike: v = {v:.6g} is left below 0"
     if abs(ideal * numbers.levels - numbers.own[place]) >= 1:
         level = float(numbers.own[place]) / steps
-        return f"exact on what it received, but {steps} steps cannot say level {level:.4g} of {numbers.levels}"
+        return f"exact on what it received, but {ideal} of {steps} steps is not level {level:.4g} of {numbers.levels}"
     return "exact on what it received: the difference arrived from before"
