@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from refsnn import golden as golden
+    from refsnn import laws as laws
     from refsnn import policies as policies
     from refsnn.arithmetic import Exact as Exact
     from refsnn.arithmetic import FixedPoint as FixedPoint
@@ -70,13 +71,13 @@ _HOME = {
 }
 
 __version__ = "0.1.0"
-__all__ = [*sorted(_HOME), "golden", "policies"]
+__all__ = [*sorted(_HOME), "golden", "laws", "policies"]
 
 
 def __getattr__(name: str) -> Any:
     if name in _HOME:
         return getattr(import_module(_HOME[name]), name)
-    if name in ("golden", "policies"):
+    if name in ("golden", "laws", "policies"):
         return import_module(f"refsnn.{name}")
     raise AttributeError(f"module 'refsnn' has no attribute {name!r}")
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from harness import run_here
+from hypothesis import settings
 
 import hwmodel
 import refsnn
@@ -21,12 +22,39 @@ def blocks(path, language):
     return re.findall(rf"```{language}\n(.*?)```", path.read_text(), flags=re.S)
 
 
+@pytest.fixture
+def few_examples():
+    """The documentation's tests are there to be read; that they run is seen from few examples."""
+    before = settings.get_current_profile_name()
+    settings.register_profile("few", settings.get_profile(before), max_examples=5)
+    settings.load_profile("few")
+    yield
+    settings.load_profile(before)
+
+
 def test_the_readmes_python_runs(specs, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "specs").symlink_to(specs)
     (code,) = blocks(ROOT / "README.md", "python")
     exec(code, {})  # noqa: S102, our own README
     assert "net.golden: equal" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("path", "number"),
+    [(path, i) for path in sorted(ROOT.glob("docs/*.md")) for i in range(len(blocks(path, "python")))],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_the_documentations_python_runs(path, number, specs, tmp_path, monkeypatch, capsys, few_examples):
+    """Tests in it are called too, without arguments: Hypothesis gives them what they need."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "specs").symlink_to(specs)
+    names: dict[str, object] = {}
+    exec(blocks(path, "python")[number], names)  # noqa: S102, our own documentation
+    tests = [value for name, value in names.items() if name.startswith("test_")]
+    for test in tests:
+        test()
+    assert tests or capsys.readouterr().out
 
 
 def test_the_readmes_commands_run(specs, tmp_path, monkeypatch, capsys):

@@ -47,6 +47,19 @@ def test_every_law_applies_to_ties_and_holds(case, arithmetic):
     assert report
 
 
+@given(
+    theta=st.sampled_from([0.5, 1.0, 1.25]), v_init=st.sampled_from([0.0, 0.5, -1.0]), firing=st.sampled_from(Firing),
+    max_spikes=st.sampled_from([1, 2, None]), v_negative=st.sampled_from([None, -0.5, 0.0]), steps=st.integers(1, 6),
+    x=snn.tensors((2, 2), -3, 3), arithmetic=ARITHMETICS,
+)  # fmt: skip
+def test_charge_is_kept_by_every_neuron_that_loses_none(
+    theta, v_init, firing, max_spikes, v_negative, steps, x, arithmetic
+):
+    """Several spikes a step, and spikes of -1."""
+    neuron = IF(v_threshold=theta, v_init=v_init, firing=firing, max_spikes=max_spikes, v_negative=v_negative)
+    assert laws.charge_balance(one_neuron(neuron), x, steps=steps, arithmetic=arithmetic) == []
+
+
 @given(case=snn.cases(kinds=(IF,)), exponent=st.integers(-3, 3))
 def test_a_scaled_network_is_scaled(case, exponent):
     """The potentials themselves: exactly 2^k times those of the network as it was."""
