@@ -26,7 +26,7 @@ def residual_potentials(layers: Sequence[LayerVerdict]) -> str:
             shares = 100 * np.array(layer.residual) / sum(layer.residual)
             centres = (edges[:-1] + edges[1:]) / 2
             inside = (centres >= 0) & (centres < 1)
-            axes.bar(centres, shares, width=edges[1] - edges[0], color=np.where(inside, "#4f9a5f", "#d98032").tolist())
+            axes.bar(centres, shares, width=edges[1] - edges[0], color=np.where(inside, "#4f9a5f", "#a0a0a0").tolist())
             axes.set(title=layer.node, yscale="log", ylim=(1e-4, 100))
             if i >= len(layers) - COLUMNS:
                 axes.set_xlabel("v / threshold")

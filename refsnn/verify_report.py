@@ -29,8 +29,9 @@ def html(verdict: Verdict, case: Case | None, extra: tuple[Table, ...] = ()) -> 
         ),
         page.Section(
             title="Residual potentials",
-            text="v / threshold after the last step, of all neurons and samples; beyond the ends counted there. From 0 to 1 a "
-            "count is exact; below 0 after a spike it is too large, from 1 on before the last possible spike too small.",
+            text="v / threshold after the last step, of all neurons and samples; beyond the ends counted there. From 0 to 1 "
+            "(green) a count is exact; below 0 it is too large unless there was no spike, from 1 on too small unless every "
+            "step had one.",
             picture=verify_pictures.residual_potentials(verdict.layers),
         ),
         _certificate(verdict),
