@@ -29,6 +29,7 @@ from refsnn.layers import (
     Linear,
     MaxMode,
     MaxPool2d,
+    ReLU,
     Scale,
     Shape,
     SumPool2d,
@@ -89,6 +90,8 @@ class ExactValues:
                 return sum((self.arriving(node, i, t, n, index) for i in range(len(node.inputs))), start=Fraction(0))
             case Scale() as layer:
                 return Fraction(layer.factor) * self.arriving(node, 0, t, n, index)
+            case ReLU():
+                return max(self.arriving(node, 0, t, n, index), Fraction(0))
             case LI() as layer:
                 return self._integrated(node, layer, t, n, index)
             case Concat():

@@ -332,10 +332,21 @@ class QCFS:
         return shape
 
 
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class ReLU:
+    """max(x, 0): the activation of a plain source network; `convert` needs `balance` to give it a threshold."""
+
+    kind: ClassVar[str] = "activation"
+
+    def output_shape(self, *inputs: Shape) -> Shape:
+        (shape,) = inputs
+        return shape
+
+
 Conv = Conv1d | Conv2d
 WeightLayer = Linear | Conv1d | Conv2d
 Pool = AvgPool2d | SumPool2d | MaxPool2d | GlobalAvgPool2d
-Layer = WeightLayer | Pool | Flatten | Add | Concat | Scale | BatchNorm | QCFS | Stateful
+Layer = WeightLayer | Pool | Flatten | Add | Concat | Scale | BatchNorm | QCFS | ReLU | Stateful
 LAYERS: dict[str, type[Any]] = {kind.__name__: kind for kind in get_args(Layer)}
 MANY_INPUTS = (Add, Concat)
 

@@ -29,7 +29,7 @@ class Forward:
     output: Array  # float[N, K]
     activations: Mapping[str, Array]  # activation node -> its output [N, *shape]
     preactivations: Mapping[str, Array]  # activation node -> its input z [N, *shape]
-    levels: Mapping[str, np.ndarray[Any, np.dtype[np.int64]]]  # QCFS node -> level 0..L [N, *shape]
+    levels: Mapping[str, np.ndarray[Any, np.dtype[np.int64]]]  # QCFS node -> level 0..L [N, *shape]; ReLU has none
     activity: Activity  # of one frame: T = 1
 
 
@@ -53,13 +53,15 @@ def forward(network: Network, x: Array, *, arithmetic: Arithmetic = Float32(), b
             )
         sources = tuple(signals[name] for name in node.inputs)
         signals[node.name] = layer_output(node.layer, sources, backend)
+        if kind_of(node.layer) == "activation":
+            preactivations[node.name] = sources[0].values[0]
         if isinstance(node.layer, QCFS):
             z = sources[0].values[0]
             level = qcfs_level(node.layer, z)
             if isinstance(arithmetic, Exact):
                 decide_levels(exactly, node.name, z, level, level_error(node.layer, known[node.inputs[0]], z.dtype))
                 signals[node.name] = Signal(qcfs_value(node.layer, level)[None], None)
-            preactivations[node.name], levels[node.name] = z, level.astype(np.int64)
+            levels[node.name] = level.astype(np.int64)
             decided[node.name] = levels[node.name][None]
         activities.append(node_activity(network, node, sources, signals[node.name], updates=np.ones(1, np.int64)))
     output = signals[network.nodes[-1].name].values[0].reshape(drive.n_samples, -1)

@@ -35,6 +35,7 @@ from refsnn.layers import (
     MaxMode,
     MaxPool2d,
     Pool,
+    ReLU,
     Scale,
     Shape,
     SumPool2d,
@@ -353,3 +354,13 @@ def readouts(draw: st.DrawFn, *, max_steps: int = 6) -> tuple[Array, Array]:
     per_step = draw(hnp.arrays(np.int64, shape, elements=st.integers(-4, 4)))
     labels = draw(hnp.arrays(np.int64, shape[1], elements=st.integers(0, shape[2] - 1)))
     return np.cumsum(per_step, axis=0).astype(np.float64), labels
+
+
+def relu_networks() -> st.SearchStrategy[Network]:
+    """The networks of `source_networks` with ReLU for QCFS."""
+
+    def plain(network: Network) -> Network:
+        nodes = (replace(node, layer=ReLU()) if isinstance(node.layer, QCFS) else node for node in network.nodes)
+        return Network(network.name, network.input_shape, tuple(nodes))
+
+    return source_networks().map(plain)

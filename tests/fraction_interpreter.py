@@ -90,6 +90,10 @@ def _quantised(layer, value):
     return theta * max(0, min(layer.levels, level)) / layer.levels
 
 
+def _rectified(value):
+    return [_rectified(part) for part in value] if isinstance(value, list) else max(value, Fraction(0))
+
+
 def _scaled(value, factor):
     return [_scaled(part, factor) for part in value] if isinstance(value, list) else factor * value
 
@@ -243,6 +247,8 @@ def interpret(network, sample, steps):
                 values[node.name] = _conv(node.layer, sources[0])
             elif kind == "QCFS":
                 values[node.name] = _quantised(node.layer, sources[0])
+            elif kind == "ReLU":
+                values[node.name] = _rectified(sources[0])
             elif kind == "Conv1d":
                 values[node.name] = _conv1d(node.layer, sources[0])
             elif kind == "Concat":

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from refsnn import Network, Node, forward, simulate
 from refsnn import strategies as snn
 from refsnn.errors import FormatError, ShapeError, SpecError, UnsupportedLayerError
-from refsnn.layers import LAYERS, Add, AvgPool2d, BatchNorm, Concat, Conv2d, Flatten, Linear, MaxPool2d
+from refsnn.layers import LAYERS, Add, AvgPool2d, BatchNorm, Concat, Conv2d, Flatten, Linear, MaxPool2d, ReLU
 from refsnn.neurons import IF, LIF
 
 
@@ -178,3 +178,20 @@ def test_a_window_without_a_spike_is_no_event_behind_a_max_pool():
         activity = simulate(network, x, steps=2, backend=backend).activity["fc"]
         assert activity.events_in.ravel().tolist() == [1, 1]
         assert activity.synops.ravel().tolist() == [3, 3]
+
+
+def test_relu_is_the_positive_part():
+    """Without -0.0, whose sign a sum behind it could carry on."""
+    network = Network("relu", (4,), (Node("act", ReLU(), ("input",)),))
+    result = forward(network, np.array([[-1.5, -0.0, 0.0, 2.5]]))
+    assert result.output.tolist() == [[0.0, 0.0, 0.0, 2.5]]
+    assert not np.signbit(result.output).any()
+    assert result.preactivations["act"].tolist() == [[-1.5, 0.0, 0.0, 2.5]]
+    assert result.activations["act"].tolist() == result.output.tolist()
+    assert not result.levels
+
+
+def test_relu_does_not_spike():
+    network = Network("relu", (4,), (Node("act", ReLU(), ("input",)),))
+    with pytest.raises(UnsupportedLayerError, match="act: ReLU does not spike; convert the network first"):
+        simulate(network, np.zeros((1, 4)), steps=1)

@@ -46,6 +46,7 @@ from refsnn.layers import (
     GlobalAvgPool2d,
     Linear,
     MaxPool2d,
+    ReLU,
     Scale,
     SumPool2d,
 )
@@ -75,6 +76,7 @@ LAYERS: dict[type[Any], Kernel] = {
     Scale: Kernel(elementwise.scale, elementwise.scale),
     BatchNorm: Kernel(elementwise.batch_norm, elementwise.batch_norm),
     QCFS: Kernel(elementwise.qcfs, elementwise.qcfs),
+    ReLU: Kernel(elementwise.relu, elementwise.relu),
 }
 
 NEURONS: dict[type[Any], Kernel] = {

@@ -1,11 +1,11 @@
-"""What has no sums over an axis: Add, Flatten, Concat, Scale, BatchNorm, QCFS."""
+"""What has no sums over an axis: Add, Flatten, Concat, Scale, BatchNorm, QCFS, ReLU."""
 
 from typing import Any
 
 import numpy as np
 
 from refsnn import dynamics
-from refsnn.layers import QCFS, Add, BatchNorm, Concat, Flatten, Scale
+from refsnn.layers import QCFS, Add, BatchNorm, Concat, Flatten, ReLU, Scale
 from refsnn.neurons import spread
 
 Array = np.ndarray[Any, Any]
@@ -38,6 +38,10 @@ def batch_norm(layer: BatchNorm, x: Array) -> Array:
     )
     deviation = np.sqrt(var + x.dtype.type(layer.eps))
     return dynamics.normalised(x, mean, deviation, weight, bias)
+
+
+def relu(layer: ReLU, x: Array) -> Array:
+    return np.where(x > 0, x, x.dtype.type(0))
 
 
 def qcfs(layer: QCFS, x: Array) -> Array:

@@ -13,7 +13,7 @@ import refsnn
 from refsnn import Exact, Float64, Network, Node, convert, fold_batch_norm, forward, simulate, verify
 from refsnn import strategies as snn
 from refsnn.conversion.replacement import if_neuron
-from refsnn.layers import QCFS, BatchNorm, Linear
+from refsnn.layers import QCFS, BatchNorm, Linear, ReLU
 from refsnn.neurons import IF
 
 
@@ -180,3 +180,20 @@ def test_forward_is_equal_in_both_backends(case, data):
     for name in fast.levels:
         assert_identical(fast.levels[name], naive.levels[name])
         assert_identical(fast.activations[name], naive.activations[name])
+
+
+@given(network=snn.relu_networks(), data=st.data())
+def test_relu_networks_compute_what_the_interpreter_computes(network, data):
+    assume(not any(isinstance(node.layer, BatchNorm) for node in network.nodes))
+    x = data.draw(snn.inputs(network, max_samples=2))
+    result = forward(network, x, arithmetic=Float64())
+    assert list(result.activations) == [node.name for node in network.nodes if isinstance(node.layer, ReLU)]
+    for name, activations in result.activations.items():
+        position = [node.name for node in network.nodes].index(name)
+        cut = Network("cut", network.input_shape, network.nodes[: position + 1])
+        for n in range(len(x)):
+            expected = interpret(cut, x[n], 1)[2][0]
+            assert [Fraction(a) for a in activations[n].ravel().tolist()] == expected
+    for n in range(len(x)):
+        assert [Fraction(y) for y in result.output[n].tolist()] == interpret(network, x[n], 1)[2][0]
+    assert_identical(forward(network, x).output, forward(network, x, backend="naive").output)

@@ -31,7 +31,7 @@ from refsnn import (
 )
 from refsnn import strategies as snn
 from refsnn.errors import UnsupportedLayerError
-from refsnn.layers import QCFS, BatchNorm, Linear
+from refsnn.layers import QCFS, BatchNorm, Linear, ReLU
 from refsnn.neurons import IF, LIF, Firing, Reset
 from refsnn.potentials import charge_error, potentials
 from refsnn.rounding import Span, grid_of
@@ -249,6 +249,11 @@ def test_exact_levels_are_those_of_fractions(network, data):
     assume(not any(isinstance(node.layer, BatchNorm) for node in network.nodes))
     x = data.draw(snn.inputs(network, max_samples=2))
     network = decimal_source(network)
+    if data.draw(st.booleans(), label="ReLU in front of the last QCFS"):
+        last = [node.name for node in network.nodes if isinstance(node.layer, QCFS)][-1]
+        network = Network(network.name, network.input_shape, tuple(
+            replace(node, layer=ReLU()) if isinstance(node.layer, QCFS) and node.name != last else node for node in network.nodes
+        ))  # fmt: skip
     result = forward(network, x, arithmetic=Exact())
     for name, levels in result.levels.items():
         position = [node.name for node in network.nodes].index(name)

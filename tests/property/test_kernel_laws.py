@@ -7,7 +7,7 @@ from same import assert_identical
 
 from refsnn import strategies as snn
 from refsnn.kernels import LAYERS
-from refsnn.layers import Add, AvgPool2d, MaxPool2d, SumPool2d
+from refsnn.layers import Add, AvgPool2d, MaxPool2d, ReLU, SumPool2d
 
 
 def rough(seed, shape, dtype):
@@ -30,7 +30,9 @@ shapes = st.tuples(st.sampled_from([1, 2, 4]), st.integers(1, 6), st.integers(1,
 layers = shapes.flatmap(
     lambda shape: st.tuples(
         st.just(shape),
-        snn.convolutions(shape) | snn.pools(shape, kinds=(AvgPool2d, SumPool2d, MaxPool2d), largest=3) | st.just(Add()),
+        snn.convolutions(shape)
+        | snn.pools(shape, kinds=(AvgPool2d, SumPool2d, MaxPool2d), largest=3)
+        | st.sampled_from([Add(), ReLU()]),
     )
 )
 one_axis = st.integers(1, 40).flatmap(lambda n: st.tuples(st.just((n,)), snn.linears(n, outputs=37)))

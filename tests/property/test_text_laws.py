@@ -14,7 +14,7 @@ from refsnn import strategies as snn
 from refsnn.errors import GoldenError
 
 
-@given(network=snn.networks() | snn.source_networks())
+@given(network=snn.networks() | snn.source_networks() | snn.relu_networks())
 def test_dump_and_load_is_the_identity(network, tmp_path_factory):
     path = tmp_path_factory.mktemp("net") / "net.yaml"
     spec, weights = refsnn.dump(network, path)
