@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from refsnn.arithmetic import FixedPoint as FixedPoint
     from refsnn.arithmetic import Float32 as Float32
     from refsnn.arithmetic import Float64 as Float64
+    from refsnn.conversion import ErrorBalance as ErrorBalance
+    from refsnn.conversion import MaxBalance as MaxBalance
+    from refsnn.conversion import PercentileBalance as PercentileBalance
     from refsnn.conversion import convert as convert
     from refsnn.conversion import fold_batch_norm as fold_batch_norm
     from refsnn.conversion import quantise as quantise
@@ -40,15 +43,18 @@ _HOME = {
     "Accumulate": "refsnn.fixed",
     "Bernoulli": "refsnn.drive",
     "Constant": "refsnn.drive",
+    "ErrorBalance": "refsnn.conversion",
     "EventList": "refsnn.drive",
     "Exact": "refsnn.arithmetic",
     "FixedPoint": "refsnn.arithmetic",
     "Float32": "refsnn.arithmetic",
     "Float64": "refsnn.arithmetic",
     "Frames": "refsnn.drive",
+    "MaxBalance": "refsnn.conversion",
     "Network": "refsnn.network",
     "Node": "refsnn.network",
     "Overflow": "refsnn.fixed",
+    "PercentileBalance": "refsnn.conversion",
     "Poisson": "refsnn.drive",
     "Q": "refsnn.fixed",
     "Record": "refsnn.trace",
