@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from refsnn.conversion import ErrorBalance as ErrorBalance
     from refsnn.conversion import MaxBalance as MaxBalance
     from refsnn.conversion import PercentileBalance as PercentileBalance
+    from refsnn.conversion import calibrate_bias as calibrate_bias
     from refsnn.conversion import convert as convert
     from refsnn.conversion import fold_batch_norm as fold_batch_norm
     from refsnn.conversion import quantise as quantise
@@ -59,6 +60,7 @@ _HOME = {
     "Q": "refsnn.fixed",
     "Record": "refsnn.trace",
     "Rounding": "refsnn.fixed",
+    "calibrate_bias": "refsnn.conversion",
     "convert": "refsnn.conversion",
     "dump": "refsnn.formats",
     "fold_batch_norm": "refsnn.conversion",
