@@ -106,6 +106,11 @@ def verify(
     """
     if not isinstance(x, np.ndarray | list | tuple):
         raise ShapeError(f"x: verify compares on constant current; give an array, got {type(x).__name__}")
+    if schedule_of(schedule).in_front or schedule_of(schedule).rehearsed:
+        raise UnsupportedLayerError(
+            f"schedule {schedule}: verify reads from potentials what a layer received, and {schedule} sets them anew on the way; "
+            "compare the counts with the source's levels"
+        )
     source = fold_batch_norm(ann)
     comparison = _Comparison(source, snn, _pairs(source, snn), steps, schedule, arithmetic)
     x = as_drive(x, snn.input_shape).inputs(1, slice(None))[0]
