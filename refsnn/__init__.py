@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from refsnn.network import Network as Network
     from refsnn.network import Node as Node
     from refsnn.presets import preset as preset
+    from refsnn.repair import compare_repairs as compare_repairs
     from refsnn.simulator import simulate as simulate
     from refsnn.source import forward as forward
     from refsnn.trace import Record as Record
@@ -61,6 +62,7 @@ _HOME = {
     "Record": "refsnn.trace",
     "Rounding": "refsnn.fixed",
     "calibrate_bias": "refsnn.conversion",
+    "compare_repairs": "refsnn.repair",
     "convert": "refsnn.conversion",
     "dump": "refsnn.formats",
     "fold_batch_norm": "refsnn.conversion",

@@ -78,11 +78,13 @@ Balance = MaxBalance | PercentileBalance | ErrorBalance
 
 
 def quantised(values: Array, threshold: Any, steps: int, v_init: float) -> Array:
-    """What an IF neuron gives for an activation: threshold * clip(floor(a * T / threshold + v_init), 0, T) / T.
+    """What an IF neuron gives for an activation: threshold / T for each spike."""
+    return threshold * quantised_count(values, threshold, steps, v_init) / steps
 
-    v_init is a share of the threshold.
-    """
-    return threshold * np.clip(np.floor(values * steps / threshold + v_init), 0, steps) / steps
+
+def quantised_count(values: Array, threshold: Any, steps: int, v_init: Any) -> Array:
+    """clip(floor(values * T / threshold + v_init), 0, T); v_init is a share of the threshold."""
+    return np.clip(np.floor(values * steps / threshold + v_init), 0, steps)
 
 
 def thresholds(network: Network, x: Array, balance: Balance, v_init: float) -> dict[str, Any]:
