@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from refsnn.arithmetic import FixedPoint as FixedPoint
     from refsnn.arithmetic import Float32 as Float32
     from refsnn.arithmetic import Float64 as Float64
+    from refsnn.conversion import ErrorBalance as ErrorBalance
+    from refsnn.conversion import MaxBalance as MaxBalance
+    from refsnn.conversion import PercentileBalance as PercentileBalance
+    from refsnn.conversion import calibrate_bias as calibrate_bias
     from refsnn.conversion import convert as convert
     from refsnn.conversion import fold_batch_norm as fold_batch_norm
     from refsnn.conversion import quantise as quantise
@@ -32,6 +36,7 @@ if TYPE_CHECKING:
     from refsnn.network import Network as Network
     from refsnn.network import Node as Node
     from refsnn.presets import preset as preset
+    from refsnn.repair import compare_repairs as compare_repairs
     from refsnn.simulator import simulate as simulate
     from refsnn.source import forward as forward
     from refsnn.trace import Record as Record
@@ -44,20 +49,25 @@ _HOME = {
     "Bernoulli": "refsnn.drive",
     "Constant": "refsnn.drive",
     "Domain": "refsnn.verification",
+    "ErrorBalance": "refsnn.conversion",
     "EventList": "refsnn.drive",
     "Exact": "refsnn.arithmetic",
     "FixedPoint": "refsnn.arithmetic",
     "Float32": "refsnn.arithmetic",
     "Float64": "refsnn.arithmetic",
     "Frames": "refsnn.drive",
+    "MaxBalance": "refsnn.conversion",
     "Network": "refsnn.network",
     "Node": "refsnn.network",
     "Overflow": "refsnn.fixed",
+    "PercentileBalance": "refsnn.conversion",
     "Poisson": "refsnn.drive",
     "Q": "refsnn.fixed",
     "Record": "refsnn.trace",
     "Rounding": "refsnn.fixed",
     "certify": "refsnn.verification",
+    "calibrate_bias": "refsnn.conversion",
+    "compare_repairs": "refsnn.repair",
     "convert": "refsnn.conversion",
     "dump": "refsnn.formats",
     "fold_batch_norm": "refsnn.conversion",

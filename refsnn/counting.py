@@ -1,6 +1,6 @@
 """From what a node received to how much work that was: integers, exact at borders, strides and groups."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from math import prod
 from typing import Any
 
@@ -23,6 +23,7 @@ from refsnn.layers import (
     kind_of,
 )
 from refsnn.network import Network, Node
+from refsnn.schedules import Schedule
 from refsnn.signals import AnySignal, HandedOn, Spikes, n_samples_of
 from refsnn.trace import IntArray, NodeActivity
 
@@ -196,3 +197,26 @@ def _n_weights(layer: Layer) -> int:
     if isinstance(layer, WeightLayer):
         return layer.weight.size + (0 if layer.bias is None else layer.bias.size)
     return 0
+
+
+def with_first_steps(network: Network, schedule: Schedule, activity: Mapping[str, NodeActivity]) -> list[NodeActivity]:
+    """The nodes' work over T steps: what a schedule does before them is added to the first.
+
+    Steps in front are work of every node. A rehearsal is work of the neurons, which is among their updates already, and of
+    everything between them and the neurons before: that sees the first steps of its input twice.
+    """
+    front, twice = schedule.in_front, schedule.rehearsed
+    if not front and not twice:
+        return [activity[node.name] for node in network.nodes]
+    rehearsing: set[str] = set()  # what neurons wait for
+    for node in reversed(network.nodes):
+        if kind_of(node.layer) == "neuron" or node.name in rehearsing:
+            rehearsing |= {name for name in node.inputs if name not in network.neurons}
+    made = []
+    for node in network.nodes:
+        repeated = front or (twice if node.name in rehearsing else 0)
+        counts = {name: values[front:].copy() for name, values in activity[node.name].counts().items()}
+        for name, values in activity[node.name].counts().items():
+            counts[name][0] += values[:repeated].sum(0)
+        made.append(activity[node.name].with_counts(counts))
+    return made

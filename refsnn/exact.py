@@ -162,6 +162,7 @@ def decide(
     """
     shape, steps = values.network.shapes[name], len(fired.spikes)
     doubtful = np.zeros(fired.v.shape[1:], np.bool_)
+    half = np.broadcast_to(np.ravel(layer.v_threshold) / 2, fired.v.shape[2:])
     for compared, error in zip(fired.compared, errors, strict=True):
         if error > 0 or layer.max_spikes != 1:
             doubtful |= _near_an_edge(layer, compared, error)
@@ -169,10 +170,13 @@ def decide(
         index = tuple(int(i) for i in np.unravel_index(m, shape))
         exact = exact_neuron(values, name, int(n), index, first + steps, fire)
         train = exact.spikes[first:, 0, 0]
-        differs = np.flatnonzero(train != fired.spikes[:, n, m])
+        v = np.array([float(v) for v in exact.v[first:, 0, 0]])
+        # a spike that a schedule keeps inside, or a start that it moves, shows in the potential alone: there it is a threshold
+        moved = np.abs(v - fired.v[:, n, m]) > half[m]
+        differs = np.flatnonzero((train != fired.spikes[:, n, m]) | moved)
         if len(differs):
             fired.spikes[:, n, m] = train
-            fired.v[differs[0] :, n, m] = [float(v) for v in exact.v[first + differs[0] :, 0, 0]]
+            fired.v[differs[0] :, n, m] = v[differs[0] :]
             for array, value in zip(fired.state, exact.state, strict=True):
                 array[n, m] = float(value[0, 0])
     return fired

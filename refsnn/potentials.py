@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from refsnn.neurons import DECAYS, IF, CubaLIF, Reset, ResetTime, Stateful, is_plain, numbers
-from refsnn.rounding import Format, Span, finest, grid_of
+from refsnn.rounding import MARGIN, Format, Span, finest, grid_of
 from refsnn.schedules import Schedule
 
 
@@ -61,8 +61,10 @@ class Potentials:
     grid: int | None  # of the last one
 
 
-def potentials(layer: Stateful, current: Span, steps: int, dtype: np.dtype[Any]) -> Potentials:
-    """Bounds that hold as long as every firing before was decided right.
+def potentials(
+    layer: Stateful, current: Span, steps: int, dtype: np.dtype[Any], start: Span | None = None
+) -> Potentials:
+    """Bounds that hold as long as every firing before was decided right; `start` is the potential before, if not v_init.
 
     A spike is only sent by a potential that is at least what it takes away, so a reset in the same step makes none larger.
     """
@@ -80,7 +82,8 @@ def potentials(layer: Stateful, current: Span, steps: int, dtype: np.dtype[Any])
     def products(grid: int | None, *names: str) -> int | None:
         return None if grid is None else grid + max(finer[name] for name in names)
 
-    size, error, grid = s.v_init, 0.0 if held else form.u * s.v_init, finest([current.grid, s.grid])
+    begin = start or Span(s.v_init, 0.0 if held else form.u * s.v_init, s.grid)
+    size, error, grid = begin.size, begin.error, finest([current.grid, begin.grid])
     came, errors, largest = current, [], size
     i = Span(0.0, 0.0, current.grid)
     for _ in range(steps):
@@ -116,6 +119,10 @@ def firing_errors(layer: Stateful, current: Span, steps: int, dtype: np.dtype[An
     if not schedule.counts_charge:
         return potentials(layer, current, steps, dtype).errors
     assert isinstance(layer, IF)
+    if schedule.in_front:
+        return _silenced_errors(layer, current, steps, dtype, schedule.in_front)
+    if schedule.rehearsed:
+        return _corrected_errors(layer, current, steps, dtype, schedule.rehearsed)
     if schedule.name == "averaged_current":
         mean = Format.of(dtype).computed(
             current.size, current.error, None if current.grid is None or log2(steps) % 1 else current.grid + int(log2(steps)),
@@ -123,6 +130,34 @@ def firing_errors(layer: Stateful, current: Span, steps: int, dtype: np.dtype[An
         )  # fmt: skip
         return potentials(layer, mean, steps, dtype).errors
     return delayed_errors(layer, current, steps, dtype)
+
+
+def _silenced_errors(layer: IF, current: Span, steps: int, dtype: np.dtype[Any], in_front: int) -> list[float]:
+    """Of SRP: two runs from v_init; the last step in front also decides by what it leaves who is silent."""
+    before = potentials(layer, current, in_front, dtype)
+    left = _moved_error(layer, before, dtype)
+    return [
+        *before.errors[:-1],
+        max(before.errors[-1], left),
+        *potentials(layer, current, steps - in_front, dtype).errors,
+    ]
+
+
+def _corrected_errors(layer: IF, current: Span, steps: int, dtype: np.dtype[Any], rehearsed: int) -> list[float]:
+    """Of COS: whatever the rehearsal compares counts as the first step's; then a run from potentials that it made."""
+    before, s = potentials(layer, current, rehearsed, dtype), _Sizes.of(layer, dtype)
+    left = _moved_error(layer, before, dtype)
+    # least and greatest potentials are no further from the real ones than any potential is; so is the larger of two numbers
+    start = Span(s.v_init + before.size + 3 * s.v_threshold, left, None)
+    errors = potentials(layer, current, steps, dtype, start).errors
+    return [max(errors[0], left, *before.errors), *errors[1:]]
+
+
+def _moved_error(layer: IF, reached: Potentials, dtype: np.dtype[Any]) -> float:
+    """Bound on the error of v_init moved by a potential after a step and by some thresholds, or by parts of them."""
+    s = _Sizes.of(layer, dtype)
+    # eight operations, each on numbers of at most this size
+    return MARGIN * (reached.last_error + 8 * Format.of(dtype).u * (s.v_init + reached.size + 3 * s.v_threshold))
 
 
 def delayed_errors(layer: IF, current: Span, steps: int, dtype: np.dtype[Any]) -> list[float]:

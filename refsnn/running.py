@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from refsnn.arithmetic import finite
-from refsnn.counting import node_activity
+from refsnn.counting import node_activity, with_first_steps
 from refsnn.network import INPUT, Node
 from refsnn.signals import AnySignal, Signal, at, delayed, joined, n_samples_of
 from refsnn.trace import NodeActivity
@@ -50,8 +50,8 @@ class Run:
             self.context.steps, output.shape[1], -1
         )
         # accumulate, not cumsum of anything reordered: summed step after step
-        self.context.results.readout[...] = np.add.accumulate(flat, axis=0)
-        return [activity[node.name] for node in self.context.network.nodes]
+        self.context.results.readout[...] = np.add.accumulate(flat[self.context.schedule.in_front :], axis=0)
+        return with_first_steps(self.context.network, self.context.schedule, activity)
 
     def _read(self, signal: AnySignal, node: Node, i: int) -> AnySignal:
         return delayed(signal, self._delay(node, i), self.context.steps)

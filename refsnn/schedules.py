@@ -7,6 +7,7 @@ The functions work on floats and on fractions: Exact decides its doubts by the s
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,8 +16,10 @@ from refsnn import dynamics
 from refsnn.errors import SpecError, UnsupportedLayerError, did_you_mean
 from refsnn.kernels.general import Fired
 from refsnn.kernels.state import State
+from refsnn.layers import MaxMode, MaxPool2d
 from refsnn.network import Network
 from refsnn.neurons import IF, Firing, Reset, ResetTime
+from refsnn.residual import corrected, silenced
 
 Array = np.ndarray[Any, Any]
 Kernel = Callable[[Any, Array, State, int], Fired]  # layer, current [S, B, M], state, steps
@@ -83,11 +86,15 @@ class Schedule:
     total_steps: Callable[[int], int]  # T -> steps in which a neuron is at work
     latency: Callable[[int, int], int]  # T, depth -> steps until the last readout, layers working side by side
     edge_delay: int = 0  # steps that every spike is on its way, at least
-    counts_charge: bool = False  # needs neurons that lose no charge, and all T currents of a layer before it fires
+    counts_charge: bool = False  # needs neurons that lose no charge, and all T currents of a layer at once
+    in_front: int = 0  # steps that the whole network runs before the T steps that are read out
+    rehearsed: int = 0  # steps that each layer runs on the first of its T steps of input before it runs all of them
 
     def updates(self, steps: int) -> Array:
-        """How often a neuron is updated for each of the T steps of its output: int64[T]."""
-        whole, rest = divmod(self.total_steps(steps), steps)
+        """How often a neuron is updated for each of the steps that the network runs, T and those in front: int64[steps]."""
+        if self.rehearsed:
+            return 1 + self.rehearsed * (np.arange(steps) == 0).astype(np.int64)
+        whole, rest = divmod(self.total_steps(steps - self.in_front), steps)
         return whole + (np.arange(steps) < rest).astype(np.int64)
 
 
@@ -114,20 +121,57 @@ SCHEDULES = {
 }  # fmt: skip
 
 
+def srp(in_front: int) -> Schedule:
+    """The network runs steps in front, then T steps from v_init in which what was left at or below 0 is silent."""
+    longer: Callable[..., int] = lambda steps, *_: steps + in_front  # noqa: E731
+    fire = partial(silenced, in_front)
+    return Schedule(f"srp:{in_front}", fire, longer, longer, counts_charge=True, in_front=in_front)
+
+
+def cos(rehearsed: int) -> Schedule:
+    """Every layer runs the first steps of its input, moves its potentials at the start, and runs all T of them."""
+    return Schedule(
+        f"cos:{rehearsed}", partial(corrected, rehearsed), lambda steps: steps + rehearsed,
+        lambda steps, depth: depth * rehearsed + steps, counts_charge=True, rehearsed=rehearsed,
+    )  # fmt: skip
+
+
+RESIDUAL: dict[str, Callable[[int], Schedule]] = {"srp": srp, "cos": cos}  # by name; behind a colon the number of steps
+RESIDUAL_STEPS = 4  # unless the name says otherwise; as the authors have it
+
+
 def schedule_of(name: str) -> Schedule:
+    """The schedule of that name: one of SCHEDULES, or srp, cos, srp:STEPS, cos:STEPS."""
+    kind, colon, steps = name.partition(":")
+    if kind in RESIDUAL:
+        if colon and not (steps.isdecimal() and int(steps) > 0):
+            raise SpecError(
+                f"schedule: {name!r}: expected a whole number of at least 1 behind the colon, as in '{kind}:4'"
+            )
+        return RESIDUAL[kind](int(steps) if colon else RESIDUAL_STEPS)
     if name not in SCHEDULES:
-        raise SpecError(f"schedule: {name!r} is none{did_you_mean(name, list(SCHEDULES))}")
+        raise SpecError(f"schedule: {name!r} is none{did_you_mean(name, [*SCHEDULES, *RESIDUAL])}")
     return SCHEDULES[name]
 
 
-def check_schedule(schedule: Schedule, network: Network) -> None:
-    """Raises UnsupportedLayerError where the network cannot be run so."""
+def check_schedule(schedule: Schedule, network: Network, steps: int) -> None:
+    """Raises UnsupportedLayerError where the network cannot be run so, SpecError where the steps are too few."""
+    if steps < schedule.rehearsed:
+        raise SpecError(
+            f"schedule: {schedule.name} rehearses the first {schedule.rehearsed} of T steps, but T is {steps}; take more steps, "
+            f"or cos:{steps}"
+        )
     if not schedule.counts_charge:
         return
     for node in network.nodes:
         if any(node.delays):
             raise UnsupportedLayerError(
-                f"{node.name}: {schedule.name} takes in all steps of a layer before it fires; an edge with a delay needs lockstep"
+                f"{node.name}: {schedule.name} works on all steps of a layer at once; an edge with a delay needs lockstep"
+            )
+        if schedule.in_front and isinstance(node.layer, MaxPool2d) and node.layer.mode is not MaxMode.OR:
+            raise UnsupportedLayerError(
+                f"{node.name}: MaxPool2d with mode: {node.layer.mode.value} would go on counting from the steps that "
+                f"{schedule.name} runs in front; use cos, or a network without it"
             )
         layer = node.layer
         if isinstance(layer, IF):

@@ -54,34 +54,37 @@ def simulate(
         "integrate_then_fire", "averaged_current", "signed_correction": every layer fires clip(floor((v_init + sum of currents) /
         v_threshold), 0, T) times, as the quantiser of the source network, at the price of more steps (total_steps,
         latency_steps; schedules.py). IF with reset by subtraction only.
+        "srp", "cos": learn from the potentials that 4 steps in front leave ("srp:2" takes 2 of them; residual.py). The trace has
+        T steps; what the steps in front cost stands in the first step of `activity`, so a sample that stops there has paid it.
     threads: how many chunks of samples run side by side; by default as many as there are cores. The same bits.
     Raises ShapeError, UnsupportedLayerError, SpecError; NothingCompared for no samples.
     """
     chosen = schedule_of(schedule)
     _check(network, steps, arithmetic, record)
-    check_schedule(chosen, network)
+    check_schedule(chosen, network, steps)
     if isinstance(arithmetic, FixedPoint):
         check_fits(network, arithmetic)
         if chosen.counts_charge:
             raise UnsupportedLayerError(
-                f"fixed point runs in lockstep or pipeline; {schedule} needs sums of T currents"
+                f"fixed point runs in lockstep or pipeline; {schedule} sums or compares what has no format"
             )
     drive = as_drive(x, network.input_shape)
     if backend == "auto":
         backend = "naive" if connections(network) * steps * drive.n_samples <= SMALL else "fast"
     results = Results.of(network, drive.n_samples, steps, arithmetic, record)
+    all_steps = steps + chosen.in_front
 
     def run(part: slice) -> list[NodeActivity]:
-        given = drive.inputs(steps, part)
+        given = drive.inputs(all_steps, part)
         signal = Signal(representable("input x", given, arithmetic), given if drive.spiking else None)
         if isinstance(arithmetic, FixedPoint):
             check_carried(network, signal.values, arithmetic, drive.spiking)
-        exactly = Exactly.of(network, signal.values, steps, chosen) if isinstance(arithmetic, Exact) else None
+        exactly = Exactly.of(network, signal.values, all_steps, chosen) if isinstance(arithmetic, Exact) else None
         # what overflows is refused by name where it arrives, in both backends
         with np.errstate(over="ignore", invalid="ignore"):
             context = Context(
                 network=network,
-                steps=steps,
+                steps=all_steps,
                 arithmetic=arithmetic,
                 backend=backend,
                 schedule=chosen,
@@ -95,7 +98,7 @@ def simulate(
     if threads is not None and threads < 1:
         raise SpecError(f"threads: expected a whole number of at least 1, got {threads!r}")
     workers = threads or os.cpu_count() or 1
-    chunk = _chunk_size(network, steps, arithmetic, drive.n_samples, workers)
+    chunk = _chunk_size(network, all_steps, arithmetic, drive.n_samples, workers)
     chunks = [slice(start, min(start + chunk, drive.n_samples)) for start in range(0, drive.n_samples, chunk)]
     activities = []
     for part, nodes in zip(chunks, _side_by_side(run, chunks, workers), strict=True):
@@ -111,7 +114,7 @@ def simulate(
         network_digest=network.digest,
         input_digest=drive.digest,
         arithmetic=arithmetic.name,
-        schedule=schedule,
+        schedule=chosen.name,
         steps=steps,
         total_steps=chosen.total_steps(steps),
         latency_steps=chosen.latency(steps, network.depth),

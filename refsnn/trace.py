@@ -75,7 +75,10 @@ class NodeActivity:
 
 @dataclass(frozen=True, eq=False)
 class Activity:
-    """The work of a run, node by node; sample n ran `steps_run[n]` of T steps and did nothing after them."""
+    """The work of a run, node by node; sample n ran `steps_run[n]` of T steps and did nothing after them.
+
+    What a schedule does before the T steps (`srp`, `cos`) stands in the first of them: who stops there has paid it.
+    """
 
     nodes: tuple[NodeActivity, ...]
     steps_run: IntArray

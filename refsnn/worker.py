@@ -68,7 +68,7 @@ class Context:
     """What is the same for all nodes of a run of one chunk of samples."""
 
     network: Network
-    steps: int
+    steps: int  # T, and those in front of them
     arithmetic: Arithmetic
     backend: str
     schedule: Schedule
@@ -228,14 +228,17 @@ class Worker:
         finite(f"{name}: potential in {run.arithmetic.name}", v[-1])
         if name in run.results.residual:
             run.results.residual[name][...] = v[-1]
+        # the steps in front are no part of the trace; with some of them all steps are here at once
+        skipped = run.schedule.in_front
+        kept = slice(first, first + steps - skipped)
         if name in run.results.v:
-            run.results.v[name][first : first + steps] = v
+            run.results.v[name][kept] = v[skipped:]
         if isinstance(self.layer, LI):
             return Signal(v, None)
         if name in run.results.counts:
-            run.results.counts[name][...] += spike_counts(spikes)
+            run.results.counts[name][...] += spike_counts(spikes[skipped:])
         if name in run.results.spikes:
-            run.results.spikes[name][first : first + steps] = spikes
+            run.results.spikes[name][kept] = spikes[skipped:]
         if (
             run.backend == "fast"
             and isinstance(run.arithmetic, FixedPoint)

@@ -181,7 +181,7 @@ def test_conversion_refuses_what_it_cannot_say(snn):
         convert(snn)
     plain = Network("plain", (2,), (Node("fc", Linear(weight=np.eye(2)), ("input",)),))
     with pytest.raises(
-        UnsupportedLayerError, match="network 'plain' has no QCFS activation to replace; train it with one"
+        UnsupportedLayerError, match="network 'plain' has no QCFS or ReLU activation to replace; train it with one"
     ):
         convert(plain)
     norm = BatchNorm(weight=np.ones(2), bias=np.ones(2), mean=np.ones(2), var=np.ones(2))

@@ -124,7 +124,7 @@ def _integrate_then_fire(case: Case) -> Outcome:
     if not case.network.neurons:
         return Outcome.nowhere(NOTHING)
     try:
-        check_schedule(QUANTISER, case.network)
+        check_schedule(QUANTISER, case.network, case.steps)
     except UnsupportedLayerError as refusal:
         return Outcome.nowhere(str(refusal))
     left_out, checked, findings = {}, [], []

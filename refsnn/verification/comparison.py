@@ -10,7 +10,7 @@ import numpy as np
 from refsnn.arithmetic import Arithmetic, Exact
 from refsnn.conversion import fold_batch_norm
 from refsnn.drive import as_drive
-from refsnn.errors import ShapeError
+from refsnn.errors import ShapeError, UnsupportedLayerError
 from refsnn.findings import Finding
 from refsnn.layers import QCFS, MaxMode, MaxPool2d, kind_of
 from refsnn.network import Network
@@ -58,6 +58,11 @@ def verify(
     """
     if not isinstance(x, np.ndarray | list | tuple):
         raise ShapeError(f"x: verify compares on constant current; give an array, got {type(x).__name__}")
+    if schedule_of(schedule).in_front or schedule_of(schedule).rehearsed:
+        raise UnsupportedLayerError(
+            f"schedule {schedule}: verify reads from potentials what a layer received, and {schedule} sets them anew on the way; "
+            "compare the counts with the source's levels"
+        )
     source = fold_batch_norm(ann)
     pairs = pairs_of(source, snn, steps)
     comparison = _Comparison(source, snn, pairs, steps, schedule, arithmetic)

@@ -168,8 +168,9 @@ def test_verify_sees_a_changed_potential(network, steps, data):
 
 
 def test_the_if_neuron_of_an_activation():
-    neuron = if_neuron(QCFS(threshold=3.0, levels=8))
+    neuron = if_neuron(3.0)
     assert (neuron.v_threshold, neuron.v_init, neuron.amplitude) == (3.0, 1.5, 3.0)
+    assert if_neuron(3.0, 0.25).v_init == 0.75
 
 
 @given(case=snn.source_networks(), data=st.data())
