@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
 from refsnn.drive import Bernoulli, Constant, Drive, EventList, Frames, Poisson
 from refsnn.layers import Shape
@@ -28,11 +29,17 @@ def drives_of(shape: Shape, samples: int, max_steps: int) -> st.SearchStrategy[D
     kinds: list[st.SearchStrategy[Any]] = [
         st.builds(Constant, tensors(one_per_sample, -1, 2)),
         st.builds(Frames, tensors((max_steps, *one_per_sample), -1, 2)),
-        st.builds(Bernoulli, tensors(one_per_sample, 0, 1), seed=SEEDS),
-        st.builds(Poisson, tensors(one_per_sample, 0, 3), seed=SEEDS),
+        st.builds(Bernoulli, _rates(one_per_sample, 1), seed=SEEDS),
+        st.builds(Poisson, _rates(one_per_sample, 3), seed=SEEDS),
         _event_lists(shape, samples, max_steps),
     ]
     return st.one_of(kinds)
+
+
+def _rates(shape: Shape, high: int) -> st.SearchStrategy[Any]:
+    """Multiples of 1/4, most of them the same one: were it 0, hardly anything would be left to chance."""
+    quarters = st.integers(0, 4 * high)
+    return hnp.arrays(np.int32, shape, elements=quarters, fill=quarters).map(lambda a: (a / 4).astype(np.float32))
 
 
 @st.composite

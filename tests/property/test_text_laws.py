@@ -12,6 +12,8 @@ import refsnn
 from refsnn import Record, golden, simulate
 from refsnn import strategies as snn
 from refsnn.errors import GoldenError
+from refsnn.layers import Linear
+from refsnn.neurons import IF
 
 
 @given(network=snn.networks() | snn.source_networks() | snn.relu_networks())
@@ -65,8 +67,8 @@ def test_flip_one_spike_and_that_spike_is_reported(case, data, tmp_path_factory)
 @given(position=st.floats(0, 1, exclude_max=True), bit=st.integers(0, 7))
 def test_any_flipped_bit_of_a_golden_file_is_noticed(position, bit, tmp_path_factory):
     network = refsnn.Network("one", (2,), (
-        refsnn.Node("w", snn.Linear(weight=np.eye(2, dtype=np.float32)), ("input",)),
-        refsnn.Node("n", snn.IF(v_threshold=1.0), ("w",)),
+        refsnn.Node("w", Linear(weight=np.eye(2, dtype=np.float32)), ("input",)),
+        refsnn.Node("n", IF(v_threshold=1.0), ("w",)),
     ))  # fmt: skip
     trace = simulate(network, np.array([[0.5, 2.0]], np.float32), steps=3, record=Record(spikes=("n",)))
     path = tmp_path_factory.mktemp("golden") / "run.golden"
