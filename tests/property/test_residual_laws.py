@@ -141,6 +141,43 @@ def test_exact_runs_are_those_of_fractions(case, schedule, off_grid):
         assert np.allclose(ours.readout[:, n], expected, rtol=1e-9, atol=1e-9)
 
 
+def chain(theta, weights):
+    """Two layers of neurons and a readout, all connected."""
+    first, second, last = (Linear(weight=w) for w in weights)
+    neuron = IF(v_threshold=theta, v_init=theta / 2, amplitude=theta)
+    return Network("chain", (first.weight.shape[1],), (
+        Node("w1", first, ("input",)), Node("a", neuron, ("w1",)), Node("w2", second, ("a",)), Node("b", neuron, ("w2",)),
+        Node("out", last, ("b",)),
+    ))  # fmt: skip
+
+
+chains = st.builds(chain, st.sampled_from([0.5, 1.0, 1.25]), st.tuples(*map(snn.tensors, [(4, 3), (5, 4), (2, 5)])))
+
+
+@given(
+    network=chains,
+    x=snn.tensors((2, 3)),
+    schedule=schedules,
+    arithmetic=st.sampled_from([Float32(), Exact()]),
+    data=st.data(),
+)
+def test_every_neuron_has_its_own_threshold(network, x, schedule, arithmetic, data):
+    """A layer of neurons with other thresholds, seen one by one, is as many layers of one."""
+    theta = np.array(data.draw(st.lists(st.sampled_from([0.5, 1.0, 1.25]), min_size=4, max_size=4)))
+    cut = Network("cut", network.input_shape, network.nodes[:2])
+    options = {"schedule": schedule, "arithmetic": arithmetic}
+
+    def with_threshold(values):
+        layer = replace(network["a"].layer, v_threshold=values, v_init=values / 2, amplitude=values)
+        return run(Network("cut", cut.input_shape, (cut.nodes[0], Node("a", layer, ("w1",)))), x, 4, **options)
+
+    together = with_threshold(theta)
+    for m, value in enumerate(theta.tolist()):
+        alone = with_threshold(value)
+        assert_identical(together.spikes["a"][..., m], alone.spikes["a"][..., m])
+        assert_identical(together.v["a"][..., m], alone.v["a"][..., m])
+
+
 @settings(max_examples=300)
 @given(
     currents=st.lists(snn.dyadic(-3, 3, bits=1), min_size=6, max_size=6),
@@ -176,19 +213,6 @@ def test_a_longer_run_begins_with_the_shorter_one(case, schedule, longer):
     for ours, theirs in zip(long.activity.nodes, short.activity.nodes, strict=True):
         for name, counts in theirs.counts().items():
             assert_identical(ours.counts()[name][:steps], counts)
-
-
-def chain(theta, weights):
-    """Two layers of neurons and a readout, all connected."""
-    first, second, last = (Linear(weight=w) for w in weights)
-    neuron = IF(v_threshold=theta, v_init=theta / 2, amplitude=theta)
-    return Network("chain", (first.weight.shape[1],), (
-        Node("w1", first, ("input",)), Node("a", neuron, ("w1",)), Node("w2", second, ("a",)), Node("b", neuron, ("w2",)),
-        Node("out", last, ("b",)),
-    ))  # fmt: skip
-
-
-chains = st.builds(chain, st.sampled_from([0.5, 1.0, 1.25]), st.tuples(*map(snn.tensors, [(4, 3), (5, 4), (2, 5)])))
 
 
 @given(network=chains, x=snn.tensors((2, 3)), steps=st.integers(3, 6), schedule=schedules)
