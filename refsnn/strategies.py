@@ -74,9 +74,9 @@ def neurons(draw: st.DrawFn, *, kinds: tuple[type, ...] = (IF, LIF)) -> Neuron:
 
 
 @st.composite
-def any_neurons(draw: st.DrawFn, shape: Shape) -> Neuron:
+def any_neurons(draw: st.DrawFn, shape: Shape, *, kinds: tuple[type, ...] = (IF, LIF, CubaLIF)) -> Neuron:
     """Every kind of neuron with every choice there is, some parameters one number per channel or per neuron."""
-    kind = draw(st.sampled_from([IF, LIF, CubaLIF]))
+    kind = draw(st.sampled_from(kinds))
 
     def values(choices: list[float]) -> Any:
         lengths = draw(st.sampled_from([None, None, None, shape[:1], shape]))
