@@ -19,9 +19,19 @@ def charge(n: Array, v: Array, theta: Any) -> Array:
 def ideal_count(n: Array, v: Array, theta: Any, steps: int) -> np.ndarray[Any, np.dtype[np.int64]]:
     """N = clip(floor(Q / theta), 0, T) = clip(n + floor(v / theta), 0, T): the quantiser's count, from (n, v) alone.
 
-    n = N exactly when 0 <= v < theta, or n = T and v >= theta, or n = 0 and v < 0.
+    n = N exactly when 0 <= v < theta, or n = T and v >= theta, or n = 0 and v < 0. For neurons that send up to c spikes a
+    step, `steps` is c * T.
     """
     return np.clip(n + np.floor(v / theta).astype(np.int64), 0, steps)
+
+
+def ideal_count_above(n: Array, v: Array, theta: Any, steps: int) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """N_> = clip(ceil(Q / theta) - 1, 0, T) = clip(n + ceil(v / theta) - 1, 0, T): the same for neurons that fire above the
+    threshold, not at it.
+
+    n = N_> exactly when 0 < v <= theta, or n = T and v > theta, or n = 0 and v <= 0.
+    """
+    return np.clip(n + np.ceil(v / theta).astype(np.int64) - 1, 0, steps)
 
 
 def count_under_constant_current(current: Any, theta: Any, v_init: Any, steps: int) -> Any:

@@ -118,14 +118,19 @@ def _number(value, index, shape):
     return Fraction(float(value[index // per_channel]))
 
 
+VALUES = ("v_threshold", "v_init", "v_reset", "v_leak", "decay", "gain", "current_decay", "current_gain", "amplitude",
+          "v_negative", "v_min", "v_max")  # fmt: skip
+
+
 class Cell:
     """One neuron: what it remembers, and what it does in a step."""
 
     def __init__(self, layer, index=0, shape=(1,)):
         self.layer = layer
         self.kind = type(layer).__name__
-        self.number = lambda name: _number(getattr(layer, name), index, shape)
-        self.v = self.number("v_init")
+        given = {name: getattr(layer, name, None) for name in VALUES}
+        self.number = {name: _number(value, index, shape) for name, value in given.items() if value is not None}
+        self.v = self.number["v_init"]
         self.current = Fraction(0)
         self.last = 0  # spikes in the step before
         self.rest = 0  # steps it stays refractory
@@ -135,21 +140,21 @@ class Cell:
         if spikes == 0 or self.layer.reset.value == "none":
             return v
         return (
-            v - spikes * self.number("v_threshold") if self.layer.reset.value == "subtract" else self.number("v_reset")
+            v - spikes * self.number["v_threshold"] if self.layer.reset.value == "subtract" else self.number["v_reset"]
         )
 
     def charged(self, v, x):
         if self.kind == "IF":
             return v + x
         if self.kind == "CubaLIF":
-            x = self.current = self.number("current_decay") * self.current + self.number("current_gain") * x
-        leak = self.number("v_leak")
-        return leak + self.number("decay") * (v - leak) + self.number("gain") * x
+            x = self.current = self.number["current_decay"] * self.current + self.number["current_gain"] * x
+        leak = self.number["v_leak"]
+        return leak + self.number["decay"] * (v - leak) + self.number["gain"] * x
 
     def spikes(self, v):
-        layer, theta = self.layer, self.number("v_threshold")
+        layer, theta = self.layer, self.number["v_threshold"]
         if layer.v_negative is not None and (self.sum > 0 or not layer.negative_after_positive):
-            lower = Fraction(layer.v_negative)
+            lower = self.number["v_negative"]
             if v < lower or (v == lower and layer.negative_firing.value == ">="):
                 return -1
         count = 0
@@ -174,9 +179,9 @@ class Cell:
         if layer.reset_time.value == "same_step":
             v = self.reset(v, count)
         if layer.v_min is not None:
-            v = max(v, Fraction(layer.v_min))
+            v = max(v, self.number["v_min"])
         if layer.v_max is not None:
-            v = min(v, Fraction(layer.v_max))
+            v = min(v, self.number["v_max"])
         self.v, self.last, self.sum = v, count, self.sum + count
         self.rest = layer.refractory if count else max(self.rest - 1, 0)
         return count
@@ -213,15 +218,16 @@ class FollowingPool:
         return [[[window(c, r, z) for z in range(columns)] for r in range(rows)] for c in range(len(x))]
 
 
-def interpret(network, sample, steps):
-    """(spikes, v, readout) of one sample: spikes[node][t] and v[node][t] flat lists, readout[t] a list of Fractions."""
+def interpret(network, sample, steps, *, frames=False):
+    """(spikes, v, readout) of one sample: spikes[node][t] and v[node][t] flat lists, readout[t] a list of Fractions.
+
+    frames: sample[t] is the input of step t; else every step has the same.
+    """
     cells, pools, spikes, potentials, readout, sent = {}, {}, {}, {}, [], []
-    spiking = any(
-        hasattr(node.layer, "v_init") for node in network.nodes
-    )  # in a source network the largest value is meant
-    x = _exact(_numbers(sample))
+    spiking = any(hasattr(node.layer, "v_init") for node in network.nodes)  # else a max pool means the largest value
+    inputs = [_exact(_numbers(x)) for x in (sample[:steps] if frames else [sample])]
     for t in range(steps):
-        values = {"input": x}
+        values = {"input": inputs[t if frames else 0]}
         sent.append(values)
 
         def arriving(name, delay, now=t):
@@ -243,7 +249,7 @@ def interpret(network, sample, steps):
                     values[node.name] = _shaped([cell.v for cell in here], sources[0])
                     continue
                 spikes.setdefault(node.name, []).append(fired)
-                worth = [f * cell.number("amplitude") for f, cell in zip(fired, here, strict=True)]
+                worth = [f * cell.number["amplitude"] for f, cell in zip(fired, here, strict=True)]
                 values[node.name] = _shaped(worth, sources[0])
             elif kind == "Linear":
                 values[node.name] = _linear(node.layer, sources[0])

@@ -18,6 +18,9 @@ from typing import Any
 from numba import config, njit
 from numba.core.caching import FunctionCache, IndexDataCacheFile
 
+KERNELS = Path(__file__).parent
+INLINED = KERNELS.parent / "dynamics.py", KERNELS.parent / "fixed.py"  # the equations are compiled into the kernels
+
 
 def compiled(function: Callable[..., Any] | None = None, **options: Any) -> Any:
     """The function compiled at its first call with the GIL released, and kept on disk for later processes.
@@ -52,6 +55,6 @@ class _Cache(FunctionCache):
 @cache
 def _kernel_sources() -> str:
     digest = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
+    for path in (*sorted(KERNELS.glob("*.py")), *INLINED):
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
