@@ -59,10 +59,26 @@ def arithmetic_option(default: str) -> Callable[[Callable[..., int]], Callable[.
 SCHEDULES = ["lockstep", "pipeline", "integrate_then_fire", "averaged_current", "signed_correction"]
 schedule_option = click.option(
     "--schedule",
-    type=click.Choice(SCHEDULES),
     default="lockstep",
     show_default=True,
-    help="How layers take turns.",
+    metavar="NAME",
+    help=f"How layers take turns: {', '.join(SCHEDULES)}, srp:STEPS or cos:STEPS.",
+)
+balance_option = click.option(
+    "--balance",
+    metavar="RULE",
+    help="Thresholds of ReLU layers: max, percentile:99.9, error:STEPS; :channel behind it.",
+)
+calibration_option = click.option(
+    "--calibration",
+    type=click.Path(exists=True, dir_okay=False),
+    help="DATA to balance and calibrate on, and only that.",
+)
+v_init_option = click.option(
+    "--v-init", type=float, default=0.5, show_default=True, help="Potentials at the start, as a share of the threshold."
+)
+bias_option = click.option(
+    "--calibrate-bias", "bias_steps", type=click.IntRange(min=1), help="Move biases by the mean error at so many steps."
 )
 
 
@@ -129,19 +145,25 @@ def summary(model: str, spec: str | None, form: str, output: str | None) -> int:
     metavar="fixed:W,I,V",
     help="Round weights and constants to these formats too, so that the network runs in that arithmetic.",
 )
-def convert(model: str, spec: str | None, form: str, output: str, quantise: str | None) -> int:
-    """Write the spiking network: BatchNorm folded, QCFS replaced by IF neurons.
+@balance_option
+@calibration_option
+@v_init_option
+@bias_option
+def convert(model: str, spec: str | None, form: str, output: str, quantise: str | None, **chosen: Any) -> int:
+    """Write the spiking network: BatchNorm folded, QCFS and ReLU replaced by IF neurons.
 
     \b
     Example:
       refsnn convert net.yaml -o snn.yaml
+      refsnn convert relu.yaml -o snn.yaml --balance percentile:99.9 --calibration calibration.npz
       refsnn convert net.yaml -o snn8.yaml --quantise fixed:8.5,24.14,24.14
     """
     import refsnn
+    from refsnn.converting import Conversion
     from refsnn.tables import conversion_table
 
     ann = _network(model, spec)
-    snn = refsnn.convert(ann)
+    snn = Conversion(**chosen).of(ann)
     if quantise is not None:
         arithmetic = _number(quantise)
         if not isinstance(arithmetic, refsnn.FixedPoint):
@@ -184,6 +206,12 @@ def convert(model: str, spec: str | None, form: str, output: str, quantise: str 
 @click.option(
     "--save", type=click.Path(dir_okay=False), help="Where the case goes; default: NETWORK.case.yaml in this folder."
 )
+@click.option("--repair", is_flag=True, help="Compare what can be done: other steps, schedules, calibrations.")
+@balance_option
+@calibration_option
+@v_init_option
+@bias_option
+@click.option("--chip", metavar="NAME|FILE", help="Chip that --repair prices the variants on.")
 @click.option("--case", type=click.Path(exists=True, dir_okay=False), help="Replay a saved case; no MODEL, no DATA.")
 @click.option(
     "--format",
@@ -207,6 +235,7 @@ def verify(model: str | None, data: str | None, case: str | None, form: str, out
       refsnn verify net.yaml test.npz --steps 8
       refsnn verify net.yaml test.npz --steps 8 --search -o report.html
       refsnn verify --case net.case.yaml
+      refsnn verify net.yaml test.npz --steps 8 --repair --calibration calibration.npz --chip loihi
     """
     from refsnn.verifying import Options, replay_case, run_verify
 

@@ -5,11 +5,17 @@ from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import hwmodel
 import refsnn
 from refsnn.arithmetic import arithmetic_of
 from refsnn.case_table import case_table
+from refsnn.converting import Conversion
 from refsnn.counterexample import Case, Found, cause, history, load_case, save_case, search
 from refsnn.errors import SpecError
+from refsnn.formats import Data
+from refsnn.network import Network
+from refsnn.repair import RepairRow, compare_repairs
+from refsnn.repair_table import repair_table
 from refsnn.tables import Table
 from refsnn.verdict_table import verdict_table
 from refsnn.verification import Domain, Verdict
@@ -18,7 +24,7 @@ Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
+class Options(Conversion):
     """The command's options, as they are given."""
 
     spec: str | None = None
@@ -31,6 +37,8 @@ class Options:
     search: bool = False
     examples: int = 200
     save: str | None = None
+    repair: bool = False
+    chip: str | None = None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -49,7 +57,9 @@ class Result:
     def html(self) -> str:
         from refsnn.verify_report import html
 
-        return html(self.verdict, self.case)
+        tables = (table for table in self.tables[1:] if isinstance(table, Table))
+        repairs = tuple(table for table in tables if table.title.startswith("repairs"))
+        return html(self.verdict, self.case, repairs)
 
     def junit(self) -> str:
         from refsnn.verify_report import junit
@@ -60,7 +70,7 @@ class Result:
 def run_verify(model: str, data: str, options: Options, bar: Bar) -> Result:
     """Compare MODEL with its spiking network on DATA; search if asked to."""
     ann = refsnn.load(model, spec=options.spec)
-    spiking = refsnn.load(options.snn) if options.snn else refsnn.convert(ann)
+    spiking = refsnn.load(options.snn) if options.snn else options.of(ann)
     samples, domain = refsnn.load_data(data, options.limit), domain_of(options.domain)
     how: Any = {"steps": options.steps, "schedule": options.schedule, "domain": domain}
     with bar("verify") as progress:
@@ -69,6 +79,9 @@ def run_verify(model: str, data: str, options: Options, bar: Bar) -> Result:
         )
     tables: tuple[Table | str, ...] = (verdict_table(verdict),)
     plain = {"equal": bool(verdict), **asdict(verdict)}
+    if options.repair:
+        rows = _repairs(ann, samples, options, bar)
+        tables, plain = (*tables, repair_table(rows)), {**plain, "repairs": [asdict(row) for row in rows]}
     if not options.search:
         return Result(verdict=verdict, tables=tables, data=plain)
     with bar("search") as progress:
@@ -86,6 +99,15 @@ def run_verify(model: str, data: str, options: Options, bar: Bar) -> Result:
     told, described = _saved(found, options.save or f"{spiking.name}.case.yaml")
     table = (case_table(found.case), told)
     return Result(verdict=verdict, case=found.case, tables=(*tables, *table), data={**plain, "case": described})
+
+
+def _repairs(ann: Network, samples: Data, options: Options, bar: Bar) -> tuple[RepairRow, ...]:
+    chip = None if options.chip is None else hwmodel.load_chip(options.chip)
+    with bar("repair") as progress:
+        return compare_repairs(
+            ann, samples.x, samples.y, steps=options.steps, calibration=options.samples(), chip=chip,
+            arithmetic=arithmetic_of(options.arithmetic), progress=progress,
+        )  # fmt: skip
 
 
 def _saved(found: Found, path: str) -> tuple[str, dict[str, Any]]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import refsnn
@@ -15,10 +15,12 @@ from refsnn.laws.changing import scaled_by
 from refsnn.layers import Add, BatchNorm, Linear
 from refsnn.neurons import IF, LIF, Firing, Reset, ResetTime
 
+MANY_RUNS = 40  # examples; each one is some thirty runs
 ARITHMETICS = st.sampled_from([Float32(), Float64(), Exact()])
 
 
 @given(case=snn.cases() | snn.any_cases(), arithmetic=snn.arithmetics())
+@settings(max_examples=MANY_RUNS)
 def test_every_law_that_applies_holds(case, arithmetic):
     network, x, steps = case
     if isinstance(arithmetic, FixedPoint):
@@ -29,6 +31,7 @@ def test_every_law_that_applies_holds(case, arithmetic):
 
 
 @given(network=snn.networks() | snn.any_networks(), steps=st.integers(1, 6), data=st.data())
+@settings(max_examples=MANY_RUNS)
 def test_every_law_that_applies_holds_for_every_drive(network, steps, data):
     assert laws.check(network, data.draw(snn.drives(network)), steps=steps).findings == ()
 
