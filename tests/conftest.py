@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 import refsnn
 from hwmodel.chip import specs_folder
@@ -15,6 +15,9 @@ settings.register_profile(
     "ci", max_examples=100, deadline=None, derandomize=True, database=None, print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],
 )  # fmt: skip
+settings.register_profile(  # the same examples; whether one fails is all that is asked
+    "mutants", settings.get_profile("ci"), phases=(Phase.explicit, Phase.generate), print_blob=False
+)
 settings.register_profile("nightly", max_examples=5000, deadline=None, suppress_health_check=list(HealthCheck))
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "dev"))
 
