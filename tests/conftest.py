@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import Phase, settings
 
 import refsnn
 from hwmodel.chip import specs_folder
@@ -14,6 +14,9 @@ from refsnn.testing import profiles
 profiles.register()
 # the suite draws half as much as refsnn-ci does, so that `make test` stays a matter of minutes
 settings.register_profile("ci", settings.get_profile("refsnn-ci"), max_examples=100)
+settings.register_profile(  # the same examples; whether one fails is all that is asked
+    "mutants", settings.get_profile("ci"), phases=(Phase.explicit, Phase.generate), print_blob=False
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci" if os.environ.get("CI") else "refsnn-dev"))
 
 

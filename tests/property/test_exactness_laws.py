@@ -31,7 +31,7 @@ from refsnn import (
 )
 from refsnn import strategies as snn
 from refsnn.errors import UnsupportedLayerError
-from refsnn.layers import QCFS, BatchNorm, Linear, ReLU
+from refsnn.layers import QCFS, BatchNorm, Conv2d, Linear, ReLU
 from refsnn.neurons import IF, LIF, Firing, Reset
 from refsnn.potentials import charge_error, potentials
 from refsnn.rounding import Span, grid_of
@@ -94,6 +94,21 @@ def test_three_tenths_are_not_one_tenth_and_two_tenths():
     assert sum(Fraction(0.1) for _ in range(10)) > 1
     assert run(tenths, np.ones((1, 10)), 1, arithmetic=Exact()).counts["n"].item() == 1
     assert run(tenths, np.ones((1, 10)), 1, arithmetic=Float64()).counts["n"].item() == 0
+
+
+@pytest.mark.parametrize("backend", ["fast", "naive"])
+def test_exact_decides_a_group_by_its_own_channels(backend):
+    """Ten tenths again, in the second of two groups; the first receives nothing."""
+    network = Network("groups", (20, 1, 1), (
+        Node("w", Conv2d(weight=np.full((2, 10, 1, 1), 0.1), groups=2), ("input",)),
+        Node("n", IF(v_threshold=1.0), ("w",)),
+    ))  # fmt: skip
+    x = np.repeat([0.0, 1.0], 10).reshape(1, 20, 1, 1)
+    counts = [
+        run(network, x, 1, backend, arithmetic=arithmetic).counts["n"].ravel().tolist()
+        for arithmetic in (Exact(), Float64())
+    ]
+    assert counts == [[0, 1], [0, 0]]
 
 
 @given(
