@@ -632,10 +632,10 @@ def _chip_data(chip: ChipSpec) -> Any:
     return TypeAdapter(ChipSpec).dump_python(chip, mode="json")
 
 
-def progress_bar(title: str) -> AbstractContextManager[Callable[[int, int], None]]:
+def progress_bar(title: str, unit: str = "samples") -> AbstractContextManager[Callable[[int, int], None]]:
     from refsnn.terminal import progress_bar
 
-    return progress_bar(title)
+    return progress_bar(title, unit)
 
 
 def _emit(schema: str, data: dict[str, Any], tables: Sequence[Table | str], form: str, output: str | None) -> int:

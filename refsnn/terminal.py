@@ -43,14 +43,14 @@ def _is_numeric(cell: str) -> bool:
 
 
 @contextmanager
-def progress_bar(title: str) -> Iterator[Callable[[int, int], None]]:
+def progress_bar(title: str, unit: str = "samples") -> Iterator[Callable[[int, int], None]]:
     """A bar on stderr where that is a terminal; otherwise one line that says what was done."""
     console = Console(stderr=True)
     if not console.is_terminal:
         done = [0]
         yield lambda n, total: done.__setitem__(0, n)
         if done[0]:
-            click.echo(f"{title}: {done[0]} samples", err=True)
+            click.echo(f"{title}: {done[0]} {unit}", err=True)
         return
     with Progress(console=console, transient=True) as bar:
         task = bar.add_task(title, total=None)

@@ -3,17 +3,17 @@
 from refsnn.tables import Table
 from refsnn.verification import Certificate, Comparison, LayerVerdict, Verdict
 
-ROWS = 9  # layers that are shown; with the title, the heads and the notes they have to fit 25 lines
-NAMES = 60  # characters of layer names in a note
+ROWS = 7  # layers that are shown; with title, heads and notes of two lines each they fit 25 lines
+NAMES = 30  # characters of layer names in a note, and of the network's in the title
 
 
 def verdict_table(verdict: Verdict) -> Table:
     shown = _shown(verdict.layers)
     left_out = len(verdict.layers) - len(shown)
     return Table(
-        title=f"{verdict.network}: {verdict.samples} samples, T = {verdict.steps}, {verdict.schedule}, {verdict.arithmetic}: "
+        title=f"{_short(verdict.network)}: {verdict.samples} samples, T = {verdict.steps}, {verdict.schedule}, {verdict.arithmetic}: "
         + ("equal to its source in every layer" if verdict else "leaves its source"),
-        columns=("layer", "neurons", "exact", "too few", "too many", "ties", "largest", "exact on its input", "mostly"),
+        columns=("layer", "neurons", "exact", "too few", "too many", "ties", "largest", "exact locally", "mostly"),
         rows=[_row(layer) for layer in shown],
         notes=(
             *([f"and {left_out} layers with fewer differences; --format json has all"] if left_out else []),
@@ -37,7 +37,7 @@ def _row(layer: LayerVerdict) -> list[str]:
     c = layer.end_to_end
     return [
         layer.node, f"{c.neurons:,}", percentage(c), f"{c.deficit:,}", f"{c.surplus:,}", f"{c.tie:,}",
-        f"-{c.largest_deficit:g}/+{c.largest_surplus:g}", percentage(layer.local), layer.split.dominant,
+        f"-{c.largest_deficit:.3g}/+{c.largest_surplus:.3g}", percentage(layer.local), layer.split.dominant,
     ]  # fmt: skip
 
 
@@ -66,9 +66,9 @@ def _proved(verdict: Verdict) -> list[str]:
     open_ = [layer.node for layer in certificate.layers if layer not in whole]
     notes = []
     if whole:
-        notes.append(f"proved for {meant}: {_names([layer.node for layer in whole])} equal the source ({whole[0].why})")
+        notes.append(f"proved for {meant}: {_names([layer.node for layer in whole])} as the source ({whole[0].why})")
     if local:
-        notes.append(f"proved for {meant}: {_names(local)} exact on what they receive")
+        notes.append(f"proved for {meant}: whatever arrives, the counts of {_names(local)} are the quantiser's on it")
     if not whole and not local:
         notes.append(f"proved for {meant}: no layer")
     if verdict and open_:
@@ -90,6 +90,10 @@ def _float32(verdict: Verdict) -> str:
 
 def _order_independent(certificate: Certificate) -> list[str]:
     return [layer.node for layer in certificate.layers if layer.order_independent]
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= NAMES else name[: NAMES - 3] + "..."
 
 
 def _names(names: list[str]) -> str:

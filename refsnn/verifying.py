@@ -20,7 +20,7 @@ from refsnn.tables import Table
 from refsnn.verdict_table import verdict_table
 from refsnn.verification import Domain, Verdict
 
-Bar = Callable[[str], AbstractContextManager[Callable[[int, int], None]]]
+Bar = Callable[..., AbstractContextManager[Callable[[int, int], None]]]  # a title, and what is counted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,7 +84,7 @@ def run_verify(model: str, data: str, options: Options, bar: Bar) -> Result:
         tables, plain = (*tables, repair_table(rows)), {**plain, "repairs": [asdict(row) for row in rows]}
     if not options.search:
         return Result(verdict=verdict, tables=tables, data=plain)
-    with bar("search") as progress:
+    with bar("search", "inputs and cases") as progress:
         found = search(
             ann,
             spiking,
@@ -103,7 +103,7 @@ def run_verify(model: str, data: str, options: Options, bar: Bar) -> Result:
 
 def _repairs(ann: Network, samples: Data, options: Options, bar: Bar) -> tuple[RepairRow, ...]:
     chip = None if options.chip is None else hwmodel.load_chip(options.chip)
-    with bar("repair") as progress:
+    with bar("repair", "variants") as progress:
         return compare_repairs(
             ann, samples.x, samples.y, steps=options.steps, calibration=options.samples(), chip=chip,
             arithmetic=arithmetic_of(options.arithmetic), progress=progress,
@@ -117,7 +117,7 @@ def _saved(found: Found, path: str) -> tuple[str, dict[str, Any]]:
     if found.smallest is None:
         return f"{tried}; not cut out of the network: {found.why_whole}", {**described, "written": None}
     save_case(found.smallest, path, described["cause"])
-    return f"{tried}; written: {path}; replay: refsnn verify --case {path}", {**described, "written": path}
+    return f"{tried}; written: {path}\nreplay: refsnn verify --case {path}", {**described, "written": path}
 
 
 def replay_case(path: str) -> Result:

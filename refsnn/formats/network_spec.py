@@ -108,6 +108,8 @@ def _node(
         layer: Any = specs.build(kind, document, parameters, where)
     except FormatError as error:
         raise FormatError(f"{document.path}: {entry['name']}: {error}") from error
+    except SpecError as error:
+        raise SpecError(f"{error} (layer {entry['name']})") from error
     return Node(entry["name"], layer, inputs, delays)
 
 

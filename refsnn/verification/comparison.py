@@ -187,7 +187,8 @@ class _Comparison:
         found = [f"{name}: its numbers are not the source's" for name in differing]
         levels = {name: pair.quantiser.levels for name, pair in self.pairs.items() if isinstance(pair.activation, QCFS)}
         for other in sorted({count for count in levels.values() if count != self.steps}):
-            where = ", ".join(name for name, count in levels.items() if count == other)
+            names = [name for name, count in levels.items() if count == other]
+            where = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
             found.append(f"T = {self.steps} is not L = {other} of {where}: counts of T and levels of L are other grids")
         return tuple(found)
 
