@@ -18,7 +18,7 @@ from refsnn.kernels.general import Fired
 from refsnn.kernels.state import State
 from refsnn.layers import MaxMode, MaxPool2d
 from refsnn.network import Network
-from refsnn.neurons import IF, Firing, Reset, ResetTime
+from refsnn.neurons import IF, Firing, Reset, ResetTime, numbers
 from refsnn.residual import corrected, silenced
 
 Array = np.ndarray[Any, Any]
@@ -50,11 +50,10 @@ def signed_correction(kernel: Kernel, layer: IF, current: Array, state: State, s
     """
     first = kernel(layer, current, state, steps)
     so_far = first.state._replace(total=first.spikes.sum(0, dtype=np.int32))
-    signed = replace(layer, v_negative=0.0, negative_firing=Firing.ABOVE_THRESHOLD)
-    settled = kernel(signed, _nothing(current), so_far, steps - 1).state if steps > 1 else so_far
-    count = np.clip(settled.total, 0, steps)
     dtype = current.dtype  # fractions are objects; whole numbers stay whole among them
     theta = np.array([Fraction(v) if dtype.hasobject else v for v in np.ravel(layer.v_threshold)], dtype)
+    settled = _corrected(kernel, layer, so_far, theta, steps - 1) if steps > 1 else so_far
+    count = np.clip(settled.total, 0, steps)
     residual = dynamics.subtracted(settled.v, dynamics.spent((count - settled.total).astype(dtype), theta))
     spikes = (np.arange(steps)[:, None, None] < count).astype(np.int32)
     left = count - np.cumsum(spikes, 0)
@@ -63,6 +62,22 @@ def signed_correction(kernel: Kernel, layer: IF, current: Array, state: State, s
     compared = integrate_then_fire(kernel, layer, current, state, steps).compared
     after = settled._replace(v=residual, sent=spikes[-1].astype(dtype), total=count)
     return Fired(spikes, v, compared, after, first.overflows)
+
+
+def _corrected(kernel: Kernel, layer: IF, state: State, theta: Array, steps: int) -> State:
+    """After so many steps without input in which spikes of -1 are sent too; only neurons that have one to send take part."""
+    restless = (state.v >= theta) | (state.v < 0)
+    if not restless.any():
+        return state
+    which = np.nonzero(restless)[1]
+    own: dict[str, Any] = {n: v.ravel()[which] for n, v in numbers(layer).items() if isinstance(v, np.ndarray)}
+    signed = replace(layer, v_negative=0.0, negative_firing=Firing.ABOVE_THRESHOLD, **own)
+    picked = State(*(array[restless][None] for array in state))
+    done = kernel(signed, np.zeros((1, *picked.v.shape), picked.v.dtype), picked, steps).state
+    after = State(*map(np.copy, state))
+    for array, found in zip(after, done, strict=True):
+        array[restless] = found[0]
+    return after
 
 
 def _nothing(current: Array) -> Array:

@@ -11,8 +11,8 @@ def verdict_table(verdict: Verdict) -> Table:
     shown = _shown(verdict.layers)
     left_out = len(verdict.layers) - len(shown)
     return Table(
-        title=f"{_short(verdict.network)}: {verdict.samples} samples, T = {verdict.steps}, {verdict.schedule}, {verdict.arithmetic}: "
-        + ("equal to its source in every layer" if verdict else "leaves its source"),
+        title=f"{_short(verdict.network)}: {verdict.samples} samples, T = {verdict.steps}, {verdict.schedule}, "
+        f"{verdict.arithmetic}: {'equal to its source in every layer' if verdict else 'leaves its source'}",
         columns=("layer", "neurons", "exact", "too few", "too many", "ties", "largest", "exact locally", "mostly"),
         rows=[_row(layer) for layer in shown],
         notes=(

@@ -78,7 +78,7 @@ MUTANTS = (
     ("refsnn/kernels/state.py", "np.float64).ravel(), (samples, neurons))", "np.float64).ravel()[:1], (samples, neurons))"),
     ("refsnn/kernels/state.py", 'by_difference=getattr(layer, "leak", None) is Leak.DIFFERENCE', "by_difference=False"),
     ("refsnn/schedules.py", "for t in range(steps):", "for t in range(steps - 1):"),
-    ("refsnn/schedules.py", "steps - 1).state", "max(steps - 2, 1)).state"),
+    ("refsnn/schedules.py", "so_far, theta, steps - 1)", "so_far, theta, max(steps - 2, 1))"),
     ("refsnn/schedules.py", "edge_delay=1", "edge_delay=0"),
     ("refsnn/schedules.py", "depth * (2 * steps - 1) + steps", "depth * 2 * steps + steps"),
     ("refsnn/schedules.py", "(depth + 1) * steps", "depth * steps"),
