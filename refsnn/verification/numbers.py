@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from refsnn.arithmetic import Arithmetic, Exact
-from refsnn.exact import ExactValues, exact_neuron
+from refsnn.exact import EPS, ExactValues, exact_neuron
 from refsnn.kernels.elementwise import qcfs_level
 from refsnn.layers import QCFS
 from refsnn.network import INPUT, Network
@@ -85,12 +85,11 @@ def numbers_of(runs: Runs, name: str, pair: Pair) -> Numbers:
     at_level = None if same else (q - v_init) / theta * (levels / steps) + 0.5
     level_of_z = ideal if at_level is None else np.clip(np.floor(at_level), 0, levels).astype(np.int64)
     if isinstance(runs.arithmetic, Exact):
-        scaled = (error / np.min(theta) + 1e-15 * steps) * levels / steps
-        near = (
-            ideal_open
-            if at_level is None or not error
-            else ideal_open | (distance_to_tie(at_level, 1.0, levels) <= scaled)
-        )
+        near = ideal_open
+        if at_level is not None:
+            # the error of Q, and five roundings of numbers that are at most levels + 1 where an edge is near
+            off = error / np.min(theta) * levels / steps + 5 * EPS * (levels + 1)
+            near = near | (distance_to_tie(at_level, 1.0, levels) <= off)
         _decide(runs, name, pair, near, ideal, level_of_z)
         ideal_open = np.zeros_like(ideal_open)
     z_source = runs.reference.preactivations[name].astype(np.float64)

@@ -108,6 +108,35 @@ def test_classes_and_decisions_equal_those_of_the_interpreter(case):
     assert all(sum(layer.residual) == layer.local.neurons for layer in verdict.layers)
 
 
+@given(case=compared(norms=False, schedules=("lockstep",)))
+def test_quantisation_and_arrived_equal_those_of_fractions(case):
+    """With z = (Q - v_init) / T from the interpreter, f(z) the source's level on it, in Fractions, whatever T and L are."""
+    source, spiking, x, steps, _ = case
+    wanted = dict.fromkeys(spiking.neurons, (Fraction(0), Fraction(0)))
+    levels = {name: forward(source, x, arithmetic=Exact()).levels[name] for name in spiking.neurons}
+    for n, sample in enumerate(x):
+        spikes, v, _ = interpret(spiking, sample, steps)
+        for name in spiking.neurons:
+            shape, layer, count = spiking.shapes[name], spiking[name].layer, source[name].layer.levels
+            theta, start = (
+                np.broadcast_to(np.asarray(spread(value, shape)), shape).ravel()
+                for value in (layer.v_threshold, layer.v_init)
+            )
+            for m, residual in enumerate(v[name][-1]):
+                q = residual + Fraction(float(theta[m])) * sum(step[m] for step in spikes[name])
+                ideal = max(0, min(steps, int(q // Fraction(float(theta[m])))))
+                z = (q - Fraction(float(start[m]))) / steps
+                own = max(0, min(count, int((z / Fraction(float(theta[m])) * count + Fraction(1, 2)) // 1)))
+                quantised, arrived = wanted[name]
+                level = int(levels[name][n].ravel()[m])
+                wanted[name] = (
+                    quantised + ideal - Fraction(own * steps, count),
+                    arrived + Fraction((own - level) * steps, count),
+                )
+    for layer in verify(source, spiking, x, steps=steps).layers:
+        assert (Fraction(layer.split.quantisation.sum), Fraction(layer.split.arrived.sum)) == wanted[layer.node]
+
+
 @given(case=compared())
 def test_equal_layers_make_equal_readouts(case):
     source, spiking, x, steps, schedule = case
