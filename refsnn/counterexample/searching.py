@@ -102,7 +102,12 @@ def search(
         watch(inputs_tried + done)
 
     try:
-        smallest = shrunk(cone_of(whole, found.node, found.index), count).case()
+        cone = cone_of(whole, found.node, found.index)
     except UnsupportedLayerError as error:
         return Found(whole, None, str(error), inputs_tried, 0)
+    alone = cone.case().disagreement()
+    if alone is None or not alone.is_like(found):
+        why = "with one and the same weights the neuron does not go wrong, so it is the weights that differ"
+        return Found(whole, None, why, inputs_tried, 0)
+    smallest = shrunk(cone, count).case()
     return Found(whole, smallest, "", inputs_tried, cases[0])

@@ -24,7 +24,7 @@ from refsnn.trace import Record
 from refsnn.verification.certificate import Domain, certificate_of, same_layer
 from refsnn.verification.correspondence import Pair, pairs_of
 from refsnn.verification.decisions import decided_after, decisions, equal_readouts, source_decisions
-from refsnn.verification.numbers import Runs, numbers_of
+from refsnn.verification.numbers import Runs, exact_margins, numbers_of
 from refsnn.verification.tally import first_findings, layer_verdict, merged, source_difference
 from refsnn.verification.verdict import LayerVerdict, Ties, Verdict
 
@@ -162,7 +162,7 @@ class _Comparison:
         return Runs.of(self.source, self.snn, x, trace, reference, schedule=schedule, arithmetic=self.arithmetic)
 
     def _ties(self, runs: Runs, name: str, pair: Pair, first_sample: int) -> Ties:
-        margin = runs.trace.margin[name]
+        margin = exact_margins(runs, name, pair)
         relative = margin / np.asarray(spread(pair.neuron.v_threshold, margin.shape[1:]))
         sample, *index = (int(i) for i in np.unravel_index(relative.argmin(), relative.shape))
         current, float32 = self.snn[name].inputs[0], np.dtype(np.float32)

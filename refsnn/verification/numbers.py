@@ -12,7 +12,7 @@ from refsnn.kernels.elementwise import qcfs_level
 from refsnn.layers import QCFS
 from refsnn.network import INPUT, Network
 from refsnn.neurons import one_of, spread
-from refsnn.potentials import charge_error
+from refsnn.potentials import charge_error, firing_errors
 from refsnn.properties import charge, distance_to_tie, ideal_count
 from refsnn.rounding import Span
 from refsnn.schedules import Schedule
@@ -128,3 +128,19 @@ def _source_level(runs: Runs, name: str, pair: Pair, z: Array) -> tuple[Array, A
     error = level_error(quantiser, runs.source_spans[runs.source[name].inputs[0]], runs.arithmetic.dtype)
     at = z / spread(quantiser.threshold, z.shape[1:]) * quantiser.levels + 0.5
     return level, distance_to_tie(at, 1.0, quantiser.levels) <= error
+
+
+def exact_margins(runs: Runs, name: str, pair: Pair) -> Array:
+    """The smallest distance of a compared potential from the threshold over all steps, 0 only where it was met exactly:
+    float64[N, *shape], of a run in Exact.
+    """
+    margin, steps = np.array(runs.trace.margin[name]), runs.steps
+    span = runs.snn_spans[runs.snn[name].inputs[0]]
+    error = max(firing_errors(pair.neuron, span, steps, margin.dtype, runs.schedule))
+    values = runs.exactly
+    for sample, *index in np.argwhere(margin <= error) if error > 0 else ():
+        where = tuple(int(i) for i in index)
+        compared = exact_neuron(values, name, int(sample), where, steps, runs.schedule.fire).compared
+        theta = Fraction(one_of(pair.neuron, where, margin.shape[1:]).v_threshold)
+        margin[(sample, *where)] = float(min(abs(u - theta) for u in compared.ravel()))
+    return margin

@@ -230,3 +230,16 @@ def test_the_origin_of_the_whole_case_is_folded(ann, snn, test_data):
     case = Case(fold_batch_norm(ann), snn, test_data.x[0], 8)
     assert case.disagreement().node == "act2"
     assert case.disagreement().born
+
+
+def test_networks_of_other_weights_keep_the_whole_case(ann, snn, test_data):
+    """Both are compared by their own weights; there is no one small network that goes wrong."""
+    first = next(node for node in snn.nodes if node.name == "conv1")
+    changed = replace(first, layer=replace(first.layer, weight=first.layer.weight * 1.5))
+    other = Network(snn.name, snn.input_shape, tuple(changed if node is first else node for node in snn.nodes))
+    found = search(ann, other, test_data.x[:3], steps=8, examples=20)
+    assert found.smallest is None
+    assert (
+        found.why_whole
+        == "with one and the same weights the neuron does not go wrong, so it is the weights that differ"
+    )

@@ -279,3 +279,17 @@ def test_a_tie_is_a_place_where_the_other_comparator_may_fire_otherwise(case):
 def test_margins_are_measured_in_exact_only(snn, test_data):
     with pytest.raises(refsnn.errors.SpecError, match=r"record: margins are measured in Exact\(\), not in Float32"):
         simulate(snn, test_data.x[:1], steps=2, record=Record(margin=("act1",)))
+
+
+def test_a_potential_that_only_rounding_puts_on_the_threshold_is_no_tie():
+    """0.1 * 1.25 is 0.125 in float64, so that 0.5 + 4 * 0.125 = 1; the real product of these floats is a little more."""
+    for weight, ties in ((0.1, 0), (0.125 / 1.25, 0), (0.5, 1)):
+        source = Network("tie", (1,), (
+            refsnn.Node("w", refsnn.layers.Linear(weight=np.array([[weight]])), ("input",)),
+            refsnn.Node("act", refsnn.layers.QCFS(threshold=1.0, levels=4), ("w",)),
+        ))  # fmt: skip
+        x = np.array([[1.25 if ties == 0 else 0.25]])
+        (layer,) = verify(source, convert(source), x, steps=4).layers
+        assert layer.ties.exactly == ties
+        assert (layer.ties.nearest == 0) == (ties > 0)
+        assert layer.ties.nearest < 1e-16
