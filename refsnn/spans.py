@@ -56,7 +56,7 @@ def spans(
             area = prod(network.shapes[node.inputs[0]][1:])
             if isinstance(node.layer, WeightLayer):
                 norms = network.memo.of((node.name, "norms"), partial(Norms.of, node.layer))
-                computed = _weighted(node.layer, norms, sources[0], form, _window_in_front(network, node))
+                computed = _weighted(node.layer, norms, sources[0], form, window_in_front(network, node))
             else:
                 computed = _computed(node.layer, sources, area, form, dtype, steps)
             known[node.name] = rounded(node, computed)
@@ -108,7 +108,7 @@ def level_error(layer: QCFS, z: Span, dtype: np.dtype[Any]) -> float:
     return scale * z.error + 5 * Format.of(dtype).u * (scale * (z.size + z.error) + 1)
 
 
-def _window_in_front(network: Network, node: Node) -> int:
+def window_in_front(network: Network, node: Node) -> int:
     """Pixels in a window of the pool in front of a weight layer, which then adds each of them; 1 without a pool."""
     before = node
     while before.inputs[0] != INPUT:

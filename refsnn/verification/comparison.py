@@ -24,6 +24,7 @@ from refsnn.trace import Record
 from refsnn.verification.certificate import Domain, certificate_of, same_layer
 from refsnn.verification.correspondence import Pair, pairs_of
 from refsnn.verification.decisions import decided_after, decisions, equal_readouts, source_decisions
+from refsnn.verification.float32 import potential_errors
 from refsnn.verification.numbers import Runs, exact_margins, numbers_of
 from refsnn.verification.tally import first_findings, layer_verdict, merged, source_difference
 from refsnn.verification.verdict import LayerVerdict, Ties, Verdict
@@ -136,12 +137,15 @@ class _Comparison:
         exactly = runs if isinstance(self.arithmetic, Exact) else replace(self, arithmetic=Exact()).runs(x)
         layers, findings = [], []
         same, inherits = np.ones(len(x), np.bool_), False
+        float32 = (
+            {} if exactly is not runs else potential_errors(self.snn, x, runs.trace.counts, self.steps, runs.schedule)
+        )
         for name, pair in self.pairs.items():
             numbers = numbers_of(runs, name, pair)
             exact = numbers if exactly is runs else numbers_of(exactly, name, pair)
             # where the layers before are exact, a tie of the sum is a tie of the comparison
             tie = numbers.level_open if inherits else numbers.level_open | numbers.ideal_open
-            ties = self._ties(runs, name, pair, first_sample) if exactly is runs else None
+            ties = self._ties(runs, name, pair, float32[name], first_sample) if exactly is runs else None
             layers.append(layer_verdict(name, pair, numbers, exact, self.steps, tie, ties))
             findings += first_findings(name, pair, numbers, tie, self.steps, first_sample)
             differs = source_difference(numbers, self.steps) != 0
@@ -161,20 +165,21 @@ class _Comparison:
         schedule = schedule_of(self.schedule)
         return Runs.of(self.source, self.snn, x, trace, reference, schedule=schedule, arithmetic=self.arithmetic)
 
-    def _ties(self, runs: Runs, name: str, pair: Pair, first_sample: int) -> Ties:
+    def _ties(self, runs: Runs, name: str, pair: Pair, float32: Array, first_sample: int) -> Ties:
         margin = exact_margins(runs, name, pair)
-        relative = margin / np.asarray(spread(pair.neuron.v_threshold, margin.shape[1:]))
+        theta = np.asarray(spread(pair.neuron.v_threshold, margin.shape[1:]))
+        relative = margin / theta
         sample, *index = (int(i) for i in np.unravel_index(relative.argmin(), relative.shape))
-        current, float32 = self.snn[name].inputs[0], np.dtype(np.float32)
-        known = spans(self.snn, runs.x, float32, self.steps)[current]
-        error = max(firing_errors(pair.neuron, known, self.steps, float32, runs.schedule))
+        known = spans(self.snn, runs.x, np.dtype(np.float32), self.steps)[self.snn[name].inputs[0]]
+        if max(firing_errors(pair.neuron, known, self.steps, np.dtype(np.float32), runs.schedule)) == 0:
+            float32 = np.zeros_like(margin)  # no partial sum is rounded, in any order
         return Ties(
             nearest=float(relative[(sample, *index)]),
             sample=first_sample + sample,
             index=tuple(index),
             exactly=int((margin == 0).sum()),
-            float32_error=error / float(np.min(pair.neuron.v_threshold)),
-            float32_may_differ=int((margin <= error).sum()) if error else 0,
+            float32_error=float((float32 / theta).max()),
+            float32_may_differ=int(((margin <= float32) & (float32 > 0)).sum()),
         )
 
     @property

@@ -69,9 +69,7 @@ class Ties:
     sample: int
     index: tuple[int, ...]
     exactly: int  # neurons that met their threshold exactly in some step
-    float32_error: (
-        float  # how far a float32 simulator's potential can be off that received the same spikes, in any order of sums
-    )
+    float32_error: float  # the most that potentials of a float32 simulator can be off when it received the same spikes
     float32_may_differ: int  # neurons of which a potential came as near as that: there it may fire otherwise
 
 

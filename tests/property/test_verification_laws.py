@@ -10,14 +10,15 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import refsnn
-from refsnn import Exact, Float32, Float64, Network, Record, convert, fold_batch_norm, forward, simulate, verify
+from refsnn import Exact, Float32, Float64, Network, Node, Record, convert, fold_batch_norm, forward, simulate, verify
 from refsnn import strategies as snn
-from refsnn.layers import BatchNorm
+from refsnn.layers import QCFS, BatchNorm, Linear
 from refsnn.neurons import IF, Firing, spread
 from refsnn.schedules import SCHEDULES, schedule_of
 from refsnn.verification import Domain, certify
 from refsnn.verification.certificate import _proof
 from refsnn.verification.correspondence import pairs_of
+from refsnn.verification.float32 import potential_errors
 from refsnn.verification.intervals import currents
 from refsnn.verification.verdict import TERMS
 
@@ -293,3 +294,55 @@ def test_a_potential_that_only_rounding_puts_on_the_threshold_is_no_tie():
         assert layer.ties.exactly == ties
         assert (layer.ties.nearest == 0) == (ties > 0)
         assert layer.ties.nearest < 1e-16
+
+
+@st.composite
+def rounding(draw):
+    """Two fully connected layers with weights, biases and inputs of all bits of float32."""
+    inputs, hidden, outputs = (draw(st.integers(1, 6)) for _ in range(3))
+    threshold = st.sampled_from([0.37, 1.0, 0.1])
+    source = Network("rounding", (inputs,), (
+        Node("u", Linear(weight=draw(snn.weights((hidden, inputs))), bias=draw(snn.weights((hidden,)))), ("input",)),
+        Node("a", QCFS(threshold=draw(threshold), levels=4), ("u",)),
+        Node("w", Linear(weight=draw(snn.weights((outputs, hidden)))), ("a",)), Node("b", QCFS(threshold=draw(threshold), levels=4), ("w",)),
+    ))  # fmt: skip
+    return convert(source), draw(snn.weights((3, inputs))), draw(st.integers(1, 8))
+
+
+@given(case=rounding(), schedule=st.sampled_from(["lockstep", "pipeline", *COUNTING]))
+def test_a_float32_run_differs_only_where_the_bound_says_that_it_may(case, schedule):
+    """Of a layer whose layers before fired alike; and its potentials are as near as that, until a spike differs."""
+    spiking, x, steps = case
+    names = spiking.neurons
+    kept = Record(spikes=names, v=names, margin=names)
+    exact = simulate(spiking, x, steps=steps, schedule=schedule, arithmetic=Exact(), record=kept)
+    rounded = simulate(spiking, x, steps=steps, schedule=schedule, record=Record(spikes=names, v=names))
+    errors = potential_errors(spiking, x, exact.counts, steps, schedule_of(schedule))
+    alike = np.ones(len(x), bool)
+    for name in names:
+        unequal = (exact.spikes[name] != rounded.spikes[name]).any(0)
+        assert (exact.margin[name] <= errors[name])[unequal & alike[:, None]].all()
+        near = np.abs(exact.v[name] - rounded.v[name].astype(np.float64)) <= errors[name] * (1 + 2**-20) + 2**-40
+        assert near[:, ~unequal & alike[:, None]].all()
+        alike &= ~unequal.any(1)
+
+
+@given(weight=snn.weights((1, 9)), x=snn.weights((1, 9)), steps=st.integers(1, 8), order=st.permutations(range(9)))
+def test_sums_in_any_order_stay_within_the_bound(weight, x, steps, order):
+    """A simulator of its own, in NumPy float32: terms added in the drawn order, soft reset."""
+    layer = IF(v_threshold=0.37, v_init=0.185)
+    network = Network("any", (9,), (Node("w", Linear(weight=weight), ("input",)), Node("n", layer, ("w",))))
+    exact = simulate(network, x, steps=steps, arithmetic=Exact(), record=Record(spikes=("n",), v=("n",)))
+    (error,) = potential_errors(network, x, exact.counts, steps, schedule_of("lockstep"))["n"].ravel()
+    v, theta = np.float32(0.185), np.float32(0.37)
+    for t in range(steps):
+        current = np.float32(0)
+        for i in order:
+            current = current + weight[0, i] * x[0, i]
+        v = v + current
+        fired = v >= theta
+        if bool(fired) != bool(exact.spikes["n"][t, 0, 0]):
+            assert abs(float(exact.v["n"][t, 0, 0]) + 0.37 * (not fired) - 0.37) <= 2 * error + 1e-12
+            break
+        v = v - theta if fired else v
+        assert abs(float(v) - float(exact.v["n"][t, 0, 0])) <= error * (1 + 2**-20) + 2**-40
