@@ -46,7 +46,7 @@ MUTANTS = (
     ("refsnn/kernels/pool.py", "result[b, c, oy, ox] /= divisor", "result[b, c, oy, ox] *= 1 / divisor"),
     ("refsnn/kernels/pool.py", "elif x[b, c, iy, ix] > result[b, c, oy, ox]:", "elif x[b, c, iy, ix] >= result[b, c, oy, ox]:"),
     ("refsnn/kernels/pool.py", "fires = most > largest_before", "fires = fires"),
-    ("refsnn/kernels/pool.py", "(here == most) & spiking & ~fires", "(here == most) & spiking & fires"),
+    ("refsnn/kernels/pool.py", "leads = here > most", "leads = here >= most"),
     ("refsnn/kernels/pool.py", "    for ky in range(layer.kernel[0]):\n        for kx in range(layer.kernel[1]):\n", "    for kx in range(layer.kernel[1]):\n        for ky in range(layer.kernel[0]):\n"),
     ("refsnn/kernels/pool.py", "layer.kernel[0] * layer.kernel[1] if", "layer.kernel[0] * layer.kernel[0] if"),
     ("refsnn/kernels/pool.py", "iy = oy * stride[0] + ky - padding[0]", "iy = oy * stride[0] + ky - padding[1]"),

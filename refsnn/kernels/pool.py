@@ -100,8 +100,7 @@ def follow(layer: MaxPool2d, values: Array, spikes: Array, so_far: Array | None)
         largest_before, whose, fires = most.copy(), most.copy(), np.zeros(most.shape, np.bool_)
         for window in _taps(layer, rows, columns):
             here, spiking = _tap(counts, window, -1), _tap(spikes[t] != 0, window, False)
-            # of equals the first leads; for `count` one that spikes goes before one that does not
-            leads = (here > most) | ((here == most) & spiking & ~fires & (layer.mode is MaxMode.COUNT))
+            leads = here > most  # of equals the first; where the largest count grows, all that have it spiked
             most, fires = np.where(leads, here, most), np.where(leads, spiking, fires)
             whose = np.where(leads, _tap(np.broadcast_to(flat, counts.shape), window, -1), whose)
             largest_before = np.maximum(largest_before, _tap(before, window, -1))
