@@ -16,6 +16,7 @@ from refsnn.formats import Data
 from refsnn.network import Network
 from refsnn.repair import RepairRow, compare_repairs
 from refsnn.repair_table import repair_table
+from refsnn.study import refuse_overlap
 from refsnn.tables import Table
 from refsnn.verdict_table import verdict_table
 from refsnn.verification import Domain, Verdict
@@ -72,6 +73,8 @@ def run_verify(model: str, data: str, options: Options, bar: Bar) -> Result:
     ann = refsnn.load(model, spec=options.spec)
     spiking = refsnn.load(options.snn) if options.snn else options.of(ann)
     samples, domain = refsnn.load_data(data, options.limit), domain_of(options.domain)
+    if options.calibration is not None:
+        refuse_overlap(samples, refsnn.load_data(options.calibration))
     how: Any = {"steps": options.steps, "schedule": options.schedule, "domain": domain}
     with bar("verify") as progress:
         verdict = refsnn.verify(

@@ -9,6 +9,10 @@ import refsnn
 from refsnn import Network, Node, convert, verify
 from refsnn.errors import NothingCompared, SpecError, UnsupportedLayerError
 from refsnn.layers import QCFS, BatchNorm, Linear, MaxPool2d
+from refsnn.neurons import IF
+from refsnn.verification.correspondence import Pair
+from refsnn.verification.numbers import Numbers
+from refsnn.verification.tally import first_findings, layer_verdict
 
 
 def test_the_digits_at_t_equal_l(ann, snn, test_data):
@@ -142,3 +146,17 @@ def test_conversion_refuses_what_it_cannot_say(snn):
         UnsupportedLayerError, match="pool: MaxPool2d: spikes that are ORed do not fire at the largest rate"
     ):
         convert(Network("max", (1, 2, 2), pooled))
+
+
+def test_where_rounding_decides_nothing_is_claimed():
+    """Three neurons that fired once: v at -2^-60, within the bound of the edge; at -1/4, a surplus; at 1/4, exact."""
+    ones, v = np.ones((1, 3), np.int64), np.array([[-(2.0**-60), -0.25, 0.25]])
+    numbers = Numbers(
+        levels=4, n=ones, v=v, ideal=np.array([[0, 0, 1]]), level=ones, own_clipped=4 * ones, own=4 * ones, target=4 * ones,
+        ideal_open=np.array([[True, False, False]]), level_open=np.zeros((1, 3), bool),
+    )  # fmt: skip
+    pair = Pair(QCFS(threshold=1.0, levels=4), IF(v_threshold=1.0), QCFS(threshold=1.0, levels=4))
+    local = layer_verdict("n", pair, numbers, numbers, 4, numbers.ideal_open, None).local
+    assert (local.exact, local.tie, local.deficit, local.surplus, local.sizes) == (1, 1, 0, 1, ((1.0, 1),))
+    found = first_findings("n", pair, numbers, numbers.ideal_open, 4, 0)
+    assert [(finding.law, finding.index) for finding in found] == [("layer-local count", (1,))]

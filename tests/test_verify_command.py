@@ -167,7 +167,7 @@ def test_a_page_of_text_is_at_most_25_lines_for_any_depth():
     (["digits.yaml", "test.npz", "--schedule", "lockstp"], 2, "schedule: 'lockstp' is none; did you mean 'lockstep'?"),
     (["digits.yaml", "test.npz", "--schedule", "srp"], 3, "schedule srp: verify reads from potentials what a layer received"),
     (["digits.yaml", "test.npz", "--calibrate-bias", "8"], 2, "--calibrate-bias: needs samples to calibrate on; give --calibration"),
-    (["digits.yaml", "test.npz", "--repair", "--calibration", "test.npz"], 2, "calibration: shares 60 samples with x"),
+    (["digits.yaml", "test.npz", "--repair", "--calibration", "test.npz"], 2, "test.npz: shares 60 samples with test.npz"),
     (["digits.yaml", "test.npz", "--case", "digits.yaml"], 2, "--case replays a saved case; leave MODEL and DATA out"),
     (["--case", "digits.yaml"], 2, "digits.yaml:3:1: name: unknown key; known: case, origin"),
     (["relu.yaml", "test.npz"], 3, "act1: ReLU has no threshold; give balance"),
