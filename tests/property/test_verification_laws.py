@@ -346,3 +346,34 @@ def test_sums_in_any_order_stay_within_the_bound(weight, x, steps, order):
             break
         v = v - theta if fired else v
         assert abs(float(v) - float(exact.v["n"][t, 0, 0])) <= error * (1 + 2**-20) + 2**-40
+
+
+@given(network=snn.relu_networks(), share=st.sampled_from([1.0, 0.5]), steps=st.integers(1, 8), data=st.data())
+def test_the_split_of_relu_layers_against_its_definition(network, share, steps, data):
+    """Thresholds at, or at half of, the largest activation, so that the half clips. Float sums of some dozens of numbers of at most
+    some thousands of spikes: 1e-6 is far above their rounding.
+    """
+    x = data.draw(snn.inputs(network))
+    assume(not any(isinstance(node.layer, BatchNorm) for node in network.nodes))
+    reference = forward(network, x, arithmetic=Float64())
+    largest = {name: float(given.max()) for name, given in reference.activations.items()}
+    assume(all(largest.values()))
+    thetas = {name: share * value for name, value in largest.items()}
+    spiking = Network(network.name, network.input_shape, tuple(
+        replace(node, layer=IF(v_threshold=thetas[node.name], v_init=thetas[node.name] / 2, amplitude=thetas[node.name]))
+        if node.name in thetas else node for node in network.nodes
+    ))  # fmt: skip
+    trace = simulate(spiking, x, steps=steps, arithmetic=Exact())
+    for layer in verify(network, spiking, x, steps=steps).layers:
+        theta, n, v = thetas[layer.node], trace.counts[layer.node], trace.residual[layer.node]
+        source = reference.activations[layer.node] * steps / theta
+        received = np.maximum((v + theta * n - theta / 2) / theta, 0)
+        expected = {
+            "total": n - source, "arrived": received - source, "clipping": np.minimum(received, steps) - received,
+        }  # fmt: skip
+        for name, parts in expected.items():
+            term = getattr(layer.split, name)
+            assert abs(term.sum - parts.sum()) <= 1e-6
+            assert abs(term.size - np.abs(parts).sum()) <= 1e-6
+        added = sum(getattr(layer.split, name).sum for name in TERMS)
+        assert abs(layer.split.total.sum - added) <= 1e-6
