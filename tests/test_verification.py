@@ -8,9 +8,11 @@ import pytest
 import refsnn
 from refsnn import Network, Node, convert, verify
 from refsnn.errors import NothingCompared, SpecError, UnsupportedLayerError
-from refsnn.layers import QCFS, BatchNorm, Linear, MaxPool2d
+from refsnn.layers import QCFS, BatchNorm, Concat, Linear, MaxPool2d
 from refsnn.neurons import IF
+from refsnn.schedules import schedule_of
 from refsnn.verification.correspondence import Pair
+from refsnn.verification.float32 import potential_errors
 from refsnn.verification.numbers import Numbers
 from refsnn.verification.tally import first_findings, layer_verdict
 
@@ -160,3 +162,24 @@ def test_where_rounding_decides_nothing_is_claimed():
     assert (local.exact, local.tie, local.deficit, local.surplus, local.sizes) == (1, 1, 0, 1, ((1.0, 1),))
     found = first_findings("n", pair, numbers, numbers.ideal_open, 4, 0)
     assert [(finding.law, finding.index) for finding in found] == [("layer-local count", (1,))]
+
+
+def test_behind_a_difference_a_tie_of_the_sum_is_no_tie_of_the_comparison():
+    """The first neuron differs (level 1 of 8 in 4 steps). The second's charge is 1 within rounding, but its level is not open."""
+    source = Network("beside", (2,), (
+        Node("u", Linear(weight=np.array([[1.0, 0.0]])), ("input",)), Node("first", QCFS(threshold=1.0, levels=8), ("u",)),
+        Node("w", Linear(weight=np.array([[0.0, 0.1]])), ("input",)), Node("second", QCFS(threshold=1.0, levels=8), ("w",)),
+        Node("both", Concat(), ("first", "second")), Node("out", Linear(weight=np.ones((2, 2))), ("both",)),
+    ))  # fmt: skip
+    verdict = verify(source, convert(source), np.array([[0.125, 1.25]]), steps=4, arithmetic=refsnn.Float64())
+    first, second = verdict.layers
+    assert (first.end_to_end.tie, first.end_to_end.exact) == (0, 0)
+    assert (second.local.tie, second.end_to_end.tie) == (1, 0)
+
+
+def test_neurons_that_float32_may_turn_are_counted(ann, snn, test_data):
+    x, names = test_data.x[:20], snn.neurons
+    trace = refsnn.simulate(snn, x, steps=8, arithmetic=refsnn.Exact(), record=refsnn.Record(margin=names))
+    errors = potential_errors(snn, x, trace.counts, 8, schedule_of("lockstep"))
+    for layer in verify(ann, snn, x, steps=8).layers:
+        assert layer.ties.float32_may_differ == (trace.margin[layer.node] <= errors[layer.node]).sum() > 0
