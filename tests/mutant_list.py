@@ -237,7 +237,7 @@ NEAREST = (
     ("refsnn/drive", "test_drive"),
     ("refsnn/conversion", "test_conversion_laws test_verification"),
     ("refsnn/properties", "test_counting_facts test_exactness_laws"),
-    ("refsnn/verification", "test_verification_laws test_verification test_exactness_laws"),
+    ("refsnn/verification", "test_certificate test_verification_laws test_verification test_exactness_laws"),
     ("refsnn/counterexample", "test_counterexample_laws"),
     ("refsnn/laws", "test_laws"),
     ("refsnn/policies", "test_policies test_policy_laws"),
