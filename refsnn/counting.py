@@ -25,7 +25,7 @@ from refsnn.layers import (
 from refsnn.network import Network, Node
 from refsnn.schedules import Schedule
 from refsnn.signals import AnySignal, HandedOn, Spikes, n_samples_of
-from refsnn.trace import IntArray, NodeActivity
+from refsnn.trace import Geometry, IntArray, NodeActivity
 
 Array = np.ndarray[Any, Any]
 
@@ -74,6 +74,7 @@ def node_activity(
             "synops": per_step(caused if from_spikes else zero),
             "macs": per_step(zero if from_spikes else caused),
             "updates": per_step(zero if idle else zero + blank.n_neurons * updates[:, None]),
+            "driven": per_step(zero),
             "spikes_out": per_step(spikes),
         }
     )
@@ -85,10 +86,13 @@ def _blank(network: Network, node: Node) -> NodeActivity:
     return NodeActivity(
         node=node.name,
         kind=kind_of(node.layer),
+        layer=type(node.layer).__name__,
         inputs=node.inputs,
+        geometry=_geometry(network, node),
         n_inputs=sum(prod(network.shapes[name]) for name in node.inputs),
         n_neurons=prod(network.shapes[node.name]),
         n_weights=_n_weights(node.layer),
+        n_biases=node.layer.bias.size if isinstance(node.layer, WeightLayer) and node.layer.bias is not None else 0,
         fan_in=node.layer.fan_in if isinstance(node.layer, WeightLayer) else 0,
         row_length=node.layer.row_length if isinstance(node.layer, WeightLayer) else 0,
         dense_ops=_dense_ops(node.layer, network, node),
@@ -96,8 +100,31 @@ def _blank(network: Network, node: Node) -> NodeActivity:
         synops=nothing,
         macs=nothing,
         updates=nothing,
+        driven=nothing,
         spikes_out=nothing,
     )
+
+
+def _geometry(network: Network, node: Node) -> Geometry | None:
+    """Of a weight layer or a pool: a Linear is a convolution of a map of one pixel."""
+    layer, into, out = node.layer, network.shapes[node.inputs[0]], network.shapes[node.name]
+    if isinstance(layer, Linear):
+        return Geometry(in_channels=into[0], out_channels=out[0], in_size=(1, 1), out_size=(1, 1))
+    if isinstance(layer, GlobalAvgPool2d):
+        layer = layer.as_pool(into)
+    if isinstance(layer, Conv1d):
+        layer, into, out = layer.as_conv2d, (into[0], 1, into[1]), (out[0], 1, out[1])
+    if isinstance(layer, Conv2d):
+        kernel, stride = layer.weight.shape[2:], layer.stride
+        dilation, groups = layer.dilation, layer.groups
+    elif isinstance(layer, AvgPool2d | SumPool2d | MaxPool2d):
+        kernel, stride, dilation, groups = layer.kernel, layer.strides, (1, 1), into[0]
+    else:
+        return None
+    return Geometry(
+        in_channels=into[0], out_channels=out[0], in_size=(into[1], into[2]), out_size=(out[1], out[2]),
+        kernel=(kernel[0], kernel[1]), stride=stride, padding=layer.padding, dilation=dilation, groups=groups,
+    )  # fmt: skip
 
 
 def spike_counts(spikes: Array) -> IntArray:

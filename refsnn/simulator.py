@@ -108,6 +108,7 @@ def simulate(
         tuple(_joined(nodes) for nodes in zip(*activities, strict=True)),
         np.full(drive.n_samples, steps, np.int64),
         steps,
+        chosen.edge_delay,
     )
     return Trace(
         network=network.name,

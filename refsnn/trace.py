@@ -35,6 +35,21 @@ class Record:
     margin: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Geometry:
+    """The shape of a weight layer or a pool; what has no height or no map has 1 there."""
+
+    in_channels: int
+    out_channels: int
+    in_size: tuple[int, int]  # height, width of the input map
+    out_size: tuple[int, int]
+    kernel: tuple[int, int] = (1, 1)
+    stride: tuple[int, int] = (1, 1)
+    padding: tuple[int, int] = (0, 0)
+    dilation: tuple[int, int] = (1, 1)
+    groups: int = 1
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class NodeActivity:
     """How much one node had to do. Arrays are int64[T, N]; every count is exact at borders, strides and groups.
@@ -46,10 +61,13 @@ class NodeActivity:
 
     node: str
     kind: str  # weight, neuron, integrator, pool, add, norm, activation or reshape
+    layer: str  # the layer's type: Linear, Conv2d, IF, ...
     inputs: tuple[str, ...]
+    geometry: Geometry | None  # of weight layers and pools
     n_inputs: int  # numbers it reads, of all its inputs together
     n_neurons: int  # outputs of the node
     n_weights: int  # stored numbers, biases included
+    n_biases: int
     fan_in: int  # inputs of one output, borders not subtracted; 0 where there are no weights
     row_length: int  # outputs that one input reaches side by side: consecutive words of a weight memory
     dense_ops: int  # connections: what a frame-based machine does per step
@@ -57,6 +75,7 @@ class NodeActivity:
     synops: IntArray  # accumulates that spikes caused
     macs: IntArray  # multiply-accumulates that nonzero real-valued inputs caused
     updates: IntArray  # neuron updates
+    driven: IntArray  # those of neurons that at least one event, over whatever weight, reached in the step; the rest are idle
     spikes_out: IntArray  # spikes sent
 
     def __post_init__(self) -> None:
@@ -77,12 +96,16 @@ class NodeActivity:
 class Activity:
     """The work of a run, node by node; sample n ran `steps_run[n]` of T steps and did nothing after them.
 
+    spike_delay: 0 where a spike reached the next layer in the step it was fired in (lockstep), so that a chip on which layers
+    work side by side needs a step more for each layer; 1 where a spike took a step (pipeline), so that T steps are T steps.
+
     What a schedule does before the T steps (`srp`, `cos`) stands in the first of them: who stops there has paid it.
     """
 
     nodes: tuple[NodeActivity, ...]
     steps_run: IntArray
     n_steps: int
+    spike_delay: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps_run", read_only(self.steps_run))
@@ -111,7 +134,8 @@ class Activity:
         nodes = (
             node.with_counts({name: np.where(runs, c, 0) for name, c in node.counts().items()}) for node in self.nodes
         )
-        return Activity(tuple(nodes), np.minimum(last, self.steps_run).astype(np.int64), self.n_steps)
+        steps_run = np.minimum(last, self.steps_run).astype(np.int64)
+        return replace(self, nodes=tuple(nodes), steps_run=steps_run)
 
     def total(self, count: str) -> int:
         """Sum of one count (`synops`, `spikes_out`, ...) over nodes, steps and samples."""
