@@ -441,7 +441,7 @@ def score(
     with progress_bar("calibrate") as progress:
         calibrated = refsnn.simulate(_spiking(network), held.x, steps=steps, progress=progress)
     chosen = calibrated_policies(calibrated.readout, held, samples, epsilon, _chosen(policies))
-    events = [chip for chip in described if chip.family is Family.EVENT_DRIVEN]
+    events = [chip for chip in described if chip.family is not Family.FRAME_BASED]
     scores = [hwmodel.score(policy, trace, samples.labels, chip) for chip in events for policy in chosen]
     baselines = frame_baselines(network, samples, [chip for chip in described if chip.family is Family.FRAME_BASED])
     result = score_data(scores, baselines) | {"steps": steps, "epsilon": epsilon, "calibration_samples": len(held.x)}

@@ -11,7 +11,7 @@ import argparse
 import time
 
 import refsnn
-from hwmodel.chip import specs_folder
+from hwmodel.library import specs_folder
 
 
 def row(verdict, name, seconds):

@@ -2,119 +2,44 @@
 
 from dataclasses import field
 from enum import Enum
-from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, ConfigDict, Field, ValidationInfo, WithJsonSchema
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from hwmodel.accesses import COUNTS
-from hwmodel.units import quantity
-from refsnn import specs
-from refsnn.errors import SpecError, did_you_mean
+from hwmodel.accesses import COUNTS, ESSENTIAL, Drive
+from hwmodel.cores import Cores, LayerCores
+from hwmodel.figures import CONFIG, Bits, Bytes, Energy, Hertz, Metres, Power, Time, Volts
+from refsnn.errors import did_you_mean
 from refsnn.offers import offer
-from refsnn.specs import Count
-
-CONFIG = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-class Kind(Enum):
-    """What a figure is the price of."""
-
-    MARGINAL = "marginal"  # of one more event
-    AVERAGE = (
-        "operating_point_average"  # all power divided by a rate: contains static power, does not scale with events
-    )
-    STATIC = "static"  # of time passing
-
-
-class Grade(Enum):
-    """How a figure was come by."""
-
-    MEASURED = "measured"
-    PRE_SILICON = "pre-silicon"
-    FITTED = "fitted"
-    DERIVED = "derived"  # computed from other figures
-    ESTIMATED = "estimated"
-    UNKNOWN = "unknown"  # no figure: what it would price is listed, and totals are lower bounds
+from refsnn.specs import Count, PlacedError
 
 
 class Family(Enum):
-    """What drives the work."""
+    """What the chip is built as, and with that what drives the work."""
 
-    EVENT_DRIVEN = "event_driven"  # spikes: priced with the spiking network's activity
-    FRAME_BASED = "frame_based"  # every connection of every frame: priced with the source network's
+    MANY_CORE = "many_core"  # event-driven: cores with neurons and weights of their own, spikes as packets between them
+    ACCUMULATOR_ARRAY = (
+        "accumulator_array"  # event-driven: adders shared by all neurons in turn, over a memory hierarchy
+    )
+    CROSSBAR = "crossbar"  # weights as conductances that compute where they are; converters and neurons around them
+    FRAME_BASED = "frame_based"  # every connection of every frame, with reuse: runs the source network
 
 
 class Execution(Enum):
     """How a step's layers share the chip."""
 
-    PARALLEL = "parallel"  # each layer on cores of its own: a step lasts as long as its busiest layer
+    PARALLEL = "parallel"  # each layer on a part of its own, as in a pipeline: a step is as long as its busiest layer
     SEQUENTIAL = "sequential"  # one layer after the other: a step lasts as long as all of them
 
 
-def _number(unit: str) -> Any:
-    """A quantity in `unit`: in a spec file a text, from Python also a number in SI."""
+class Part(Enum):
+    """What a component is for: how the report splits the energy."""
 
-    def convert(value: Any, info: ValidationInfo) -> Any:
-        in_spec = info.context is not None
-        return value if isinstance(value, int | float) and not in_spec else quantity(value, unit)
-
-    return BeforeValidator(convert)
-
-
-TEXT = WithJsonSchema({"type": "string"})
-Bits = Annotated[int, _number("bit"), TEXT]
-Bytes = Annotated[int, _number("B"), TEXT]
-Hertz = Annotated[float, Field(gt=0), _number("Hz"), TEXT]
-
-
-@dataclass(frozen=True, kw_only=True, config=CONFIG)
-class Figure:
-    """A price: nominal value and interval in SI units, what it is the price of, and where it comes from."""
-
-    kind: Kind
-    grade: Grade
-    source: Annotated[str, Field(min_length=1)]  # paper and table, or from what it was derived
-    nominal: Annotated[float, Field(ge=0)] | None = None  # None for grade unknown, and only for it
-    low: Annotated[float, Field(ge=0)] | None = None  # None: as nominal
-    high: Annotated[float, Field(ge=0)] | None = None
-
-    def __post_init__(self) -> None:
-        if (self.nominal is None) != (self.grade is Grade.UNKNOWN):
-            raise ValueError("a figure has a nominal value, or the grade 'unknown'")
-        if self.nominal is None and (self.low is not None or self.high is not None):
-            raise ValueError("an unknown figure has no low or high")
-        if self.nominal is not None and not self.interval[0] <= self.nominal <= self.interval[1]:
-            raise ValueError(f"nominal {self.nominal} does not lie between low {self.low} and high {self.high}")
-
-    @property
-    def interval(self) -> tuple[float, float]:
-        """(low, high); (0, infinity) for an unknown figure."""
-        if self.nominal is None:
-            return 0.0, float("inf")
-        return (
-            self.nominal if self.low is None else self.low,
-            self.nominal if self.high is None else self.high,
-        )
-
-
-def _figure(unit: str) -> Any:
-    """A Figure whose values are quantities in `unit`."""
-
-    def convert(data: Any) -> Any:
-        if not isinstance(data, dict):
-            return data
-        return {
-            key: quantity(value, unit) if key in ("nominal", "low", "high") else value for key, value in data.items()
-        }
-
-    return BeforeValidator(convert)
-
-
-Energy = Annotated[Figure, _figure("J")]
-Time = Annotated[Figure, _figure("s")]
-Power = Annotated[Figure, _figure("W")]
+    COMPUTE = "compute"
+    MEMORY = "memory"
+    COMMUNICATION = "communication"
+    LUMPED = "lumped"  # a figure that holds more than one of them and cannot be split
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -124,8 +49,16 @@ class Action:
     name: str
     counts: Annotated[list[str], Field(min_length=1)]  # from the vocabulary of accesses.py, added up
     energy: Energy
+    times: Count = 1  # how often the action happens for each that is counted
     cycles: Count | None = None  # of the component's clock, each time
     time: Time | None = None  # on a self-timed chip, each time
+
+    def __post_init__(self) -> None:
+        for i, name in enumerate(self.counts):
+            if name not in COUNTS:
+                raise PlacedError(("counts", i), f"unknown count {name!r}{did_you_mean(name, list(COUNTS))}")
+        if len(set(self.counts)) < len(self.counts):
+            raise ValueError(f"counts {', '.join(self.counts)} names one twice; 'times' multiplies")
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -133,18 +66,22 @@ class Component:
     """A part that works on its own; what its actions take adds up."""
 
     name: str
-    actions: Annotated[list[Action], Field(min_length=1)]
-    instances: Count = 1  # alike, sharing the work evenly
-    width: Bits | None = None  # memories: bits moved by one access
+    part: Part
+    actions: list[Action]
+    instances: Count = 1  # alike, sharing the work evenly; of a memory: accesses at the same time
+    width: Bits | None = None  # memories, queues and links: bits moved by one access
     word: Bits | None = None  # memories: bits of one number
     capacity: Bytes | None = None
     holds: str | None = None  # weights or membranes: what has to fit into the capacity
+    external: bool = False  # off the chip: what fits nowhere else is fetched from here in every step; does not scale
 
     def __post_init__(self) -> None:
-        if (self.width is None) != (self.word is None):
-            raise ValueError("a memory has both a width and a word")
-        if self.width is not None and self.word is not None and (self.word < 1 or self.width < self.word):
-            raise ValueError(f"an access of {self.width} bit does not hold a word of {self.word} bit")
+        if not self.actions:
+            raise ValueError("nobody uses this component: it has no actions; give it one or leave it out")
+        if len({action.name for action in self.actions}) < len(self.actions):
+            raise ValueError("two actions have the same name")
+        if self.word is not None and (self.width is None or self.width % self.word):
+            raise ValueError(f"an access of {self.width} bit does not hold whole words of {self.word} bit")
         if self.holds not in (None, "weights", "membranes"):
             raise ValueError(f"holds is {self.holds!r}; it is 'weights' or 'membranes'")
         if (self.holds is None) != (self.capacity is None) or (self.holds and self.word is None):
@@ -157,13 +94,21 @@ class Component:
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
-class Cores:
-    """What each of a many-core chip's cores can hold; a layer takes whole cores."""
+class Crossbar:
+    """One array of conductances."""
 
-    count: Count
-    neurons: Count
-    weight_memory: Bytes
-    weight_bits: Bits
+    rows: Count  # inputs
+    columns: Count  # outputs
+    count: Count | None = None  # arrays on the chip; None: as many as it takes, a design point
+
+
+@dataclass(frozen=True, kw_only=True, config=CONFIG)
+class Technology:
+    """What the figures hold for, where they do not say otherwise."""
+
+    node: Metres
+    voltage: Volts | None  # None: not stated by the source
+    process: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -174,52 +119,73 @@ class ChipSpec:
     description: str
     family: Family
     execution: Execution
+    technology: Technology
     components: Annotated[list[Component], Field(min_length=1)]
     static: Power  # of the whole chip, whatever it does
-    technology: str  # node and voltage of the figures
     clock: Hertz | None = None  # None: self-timed
     barrier: Time | None = None  # at the end of every step
+    tick: Time | None = None  # a step never takes less, however little there is to do
     cores: Cores | None = None
+    layer_cores: LayerCores | None = None
+    crossbar: Crossbar | None = None
+    included: dict[str, str] = field(default_factory=dict)  # essential work that other figures already hold, and which
     references: dict[str, str] = field(default_factory=dict)  # short name used in sources -> the publication
     assumptions: tuple[str, ...] = ()  # what the model takes for granted on this chip
 
     def __post_init__(self) -> None:
-        for component in self.components:
-            for action in component.actions:
-                if action.cycles is not None and self.clock is None:
-                    raise ValueError(f"{component.name}.{action.name} takes cycles, but the chip has no clock")
+        if len({component.name for component in self.components}) < len(self.components):
+            raise ValueError("two components have the same name")
+        if (self.family is Family.CROSSBAR) != (self.crossbar is not None):
+            raise ValueError(
+                f"a chip of family {self.family.value!r} has {'a' if self.crossbar is None else 'no'} crossbar"
+            )
+        if self.cores is not None and self.layer_cores is not None:
+            raise ValueError("a chip has cores that layers share, or layer_cores that take one layer each, not both")
+        for name in self.included:
+            if name not in ESSENTIAL:
+                raise ValueError(f"included names {name!r}; what can be included is {', '.join(ESSENTIAL)}")
+        for i, component in enumerate(self.components):
+            for j, action in enumerate(component.actions):
+                problem = self._problem(component, action)
+                if problem:
+                    raise PlacedError(("components", i, "actions", j), problem)
+
+    def _problem(self, component: Component, action: Action) -> str:
+        """What this chip cannot do of what the action says; empty where there is nothing."""
+        name = f"{component.name}: {action.name}"
+        if action.cycles is not None and self.clock is None:
+            return f"{name} takes cycles, but the chip has no clock; give it a time"
+        if action.time is not None and self.clock is not None:
+            return f"{name} takes a time, but the chip has a clock; give it cycles"
+        driven = Drive.FRAME if self.family is Family.FRAME_BASED else Drive.EVENT
+        for word in action.counts:
+            needs = COUNTS[word]
+            if driven not in needs.drives or (needs.crossbar and self.crossbar is None):
+                return f"{name} counts {word!r}, which a chip of family {self.family.value!r} does not do"
+            if needs.width and component.width is None:
+                return f"{name} counts {word!r} in accesses of a width, but {component.name} has none"
+            if needs.mesh and (self.cores is None or self.cores.mesh is None):
+                return f"{name} counts {word!r}, but the chip has no cores on a mesh"
+        return ""
 
 
-offer(Figure, ChipSpec)
+offer(ChipSpec)
 
 
-def specs_folder() -> Path:
-    """Where chips, networks and data are: inside the installed package, at the top of a checkout."""
-    here = Path(__file__).resolve().parent
-    return here / "specs" if (here / "specs").is_dir() else here.parent / "specs"
+def words(chip: ChipSpec) -> set[str]:
+    """All counts that the chip's actions use."""
+    return {word for component in chip.components for action in component.actions for word in action.counts}
 
 
-def chip_names() -> list[str]:
-    """Names of the packaged chips."""
-    return sorted(path.stem for path in (specs_folder() / "chips").glob("*.yaml"))
-
-
-def load_chip(name: str | Path) -> ChipSpec:
-    """A packaged chip by its name, or the chip spec at a path (one that ends in .yaml or .yml)."""
-    if Path(name).suffix in (".yaml", ".yml"):
-        path = Path(name)
-    elif str(name) in chip_names():
-        path = specs_folder() / "chips" / f"{name}.yaml"
-    else:
-        raise SpecError(
-            f"chip {str(name)!r} is not packaged{did_you_mean(str(name), chip_names())}; or give a path to a .yaml"
-        )
-    document = specs.read(path)
-    chip: ChipSpec = specs.build(ChipSpec, document, document.data)
-    for i, component in enumerate(chip.components):
-        for j, action in enumerate(component.actions):
-            for k, count in enumerate(action.counts):
-                if count not in COUNTS:
-                    where = ("components", i, "actions", j, "counts", k)
-                    raise document.error(where, f"unknown count {count!r}{did_you_mean(count, list(COUNTS))}")
-    return chip
+def figures(chip: ChipSpec) -> dict[str, Any]:
+    """Every figure of the chip under a name for people, its unit, and the figure."""
+    found: dict[str, Any] = {}
+    for component in chip.components:
+        for action in component.actions:
+            found[f"{component.name}: {action.name}, energy"] = ("J", action.energy)
+            if action.time:
+                found[f"{component.name}: {action.name}, time"] = ("s", action.time)
+    for name, figure in (("barrier at the end of a step", chip.barrier), ("least time of a step", chip.tick)):
+        if figure:
+            found[name] = ("s", figure)
+    return {**found, "static power": ("W", chip.static)}

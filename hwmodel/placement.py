@@ -1,56 +1,69 @@
-"""Where weights and potentials live; what does not fit is an error with numbers."""
+"""Where weights, potentials and neurons live; what does not fit is an error with numbers."""
 
 from dataclasses import dataclass
 from math import ceil
 
-from hwmodel.chip import ChipSpec, Component, Cores, Execution
+from hwmodel.chip import ChipSpec, Component, Execution
+from hwmodel.layer_placement import check_layers
+from hwmodel.splitting import Blocks, Split, split_group
 from refsnn.errors import CapacityError
 from refsnn.trace import Activity, NodeActivity
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Placement:
-    """Groups of nodes, a layer of neurons together with what feeds it, and how many cores work on each."""
+    """Groups of nodes, a layer of neurons together with what feeds it, and where they are."""
 
     groups: dict[str, str]  # node -> the node after which its group is called
-    cores: dict[str, int]  # group -> cores; 1 on a chip without cores
+    depth: dict[str, int]  # group -> groups that a spike passes on the longest way to it
+    splits: dict[str, Split]  # group -> its share of each core and what reaches it; empty where layers have no cores
+    shared: int  # cores that every group works on; 1 on a chip without cores
+    off_chip: frozenset[tuple[str, str]]  # (what, node): weights or membranes that are fetched in every step
+
+    @property
+    def blocks(self) -> dict[str, Blocks]:
+        """Group -> how its neurons are split over cores."""
+        return {
+            group: self.splits[group].blocks if group in self.splits else Blocks(self.shared, 1)
+            for group in dict.fromkeys(self.groups.values())
+        }
+
+    @property
+    def cores(self) -> dict[str, int]:
+        """Group -> cores that work on it."""
+        return {group: blocks.count for group, blocks in self.blocks.items()}
 
 
 def place(activity: Activity, chip: ChipSpec) -> Placement:
     """Groups and their cores; a CapacityError when the chip cannot hold the network.
 
-    Where layers run in parallel each group has whole cores to itself; where they run in turn they share all cores.
+    Where layers run in parallel each group has whole cores to itself, as few as hold its neurons, weights and axons; where
+    they run in turn they share all cores. A chip with layer_cores gives each layer one core that is large enough. Weights and
+    potentials that no memory on the chip can hold are left to the external one, if there is one.
     """
-    groups = _groups(activity)
-    for component in chip.components:
-        _check_memory(activity, chip, component)
-    names = list(dict.fromkeys(groups.values()))
-    if chip.cores is None:
-        return Placement(groups, dict.fromkeys(names, 1))
-    if chip.execution is Execution.PARALLEL:
-        cores = {
-            name: _cores([n for n in activity.nodes if groups[n.node] == name], activity, chip.cores) for name in names
-        }
-        needed = sum(cores.values())
-    else:
-        needed = _cores(list(activity.nodes), activity, chip.cores)
-        cores = dict.fromkeys(names, needed)
-    if needed > chip.cores.count:
-        neurons = sum(_potentials(node, activity) for node in activity.nodes)
-        weights = sum(node.n_weights for node in activity.nodes)
-        raise CapacityError(
-            f"chip {chip.name!r} cannot hold the network: {neurons} neurons and {weights} weights of {chip.cores.weight_bits} "
-            f"bit need {needed} cores, it has {chip.cores.count} (each {chip.cores.neurons} neurons, "
-            f"{chip.cores.weight_memory} bytes of weights); take a larger chip or a smaller network"
-        )
-    return Placement(groups, cores)
+    groups = groups_of(activity)
+    off_chip = frozenset((what, node) for what in ("weights", "membranes") for node in _left_out(activity, chip, what))
+    splits: dict[str, Split] = {}
+    shared = 1
+    if chip.layer_cores is not None:
+        check_layers(activity, groups, chip.name, chip.layer_cores)
+    if chip.cores is not None and chip.execution is Execution.PARALLEL:
+        for name in reversed(dict.fromkeys(groups.values())):  # a sender's axons depend on who receives
+            splits[name] = split_group(activity, groups, name, chip.name, chip.cores, splits)
+        _check_count(activity, chip, sum(each.blocks.count for each in splits.values()))
+    elif chip.cores is not None:
+        shared = _shared_cores(activity, chip)
+        _check_count(activity, chip, shared)
+    return Placement(
+        groups=groups, depth=_depths(activity, groups), splits=splits, shared=shared, off_chip=off_chip
+    )  # fmt: skip
 
 
-def _groups(activity: Activity) -> dict[str, str]:
+def groups_of(activity: Activity) -> dict[str, str]:
     """Each node belongs to the first layer of neurons that its output reaches; the readout is a group of its own."""
     group: dict[str, str] = {}
     for node in reversed(activity.nodes):
-        if node.kind in ("neuron", "integrator"):
+        if node.kind in ("neuron", "integrator", "activation"):
             group[node.node] = node.node
             continue
         # a reader that comes earlier reads over an edge back, and has no group yet
@@ -59,26 +72,73 @@ def _groups(activity: Activity) -> dict[str, str]:
     return {node.node: group[node.node] for node in activity.nodes}
 
 
-def _cores(members: list[NodeActivity], activity: Activity, cores: Cores) -> int:
-    """Enough for the members' potentials, and for their weights shared out over them."""
-    potentials = sum(_potentials(node, activity) for node in members)
-    weights = sum(node.n_weights for node in members)
-    return max(1, ceil(potentials / cores.neurons), ceil(weights * cores.weight_bits / (8 * cores.weight_memory)))
+def potentials(node: NodeActivity, activity: Activity) -> int:
+    """Potentials that the node has to store: one per neuron, and one per output that is only summed up."""
+    summed_up = node.kind == "weight" and node is activity.nodes[-1]
+    return node.n_neurons if node.kind in ("neuron", "integrator") or summed_up else 0
 
 
-def _check_memory(activity: Activity, chip: ChipSpec, component: Component) -> None:
-    if component.capacity is None or component.word is None:
-        return
-    held = [node.n_weights if component.holds == "weights" else _potentials(node, activity) for node in activity.nodes]
-    needed = ceil(sum(held) * component.word / 8)
-    if needed > component.capacity:
+def _depths(activity: Activity, groups: dict[str, str]) -> dict[str, int]:
+    """Edges back do not count: what they carry is a step late by itself."""
+    depth: dict[str, int] = {}
+    seen: set[str] = set()
+    for node in activity.nodes:
+        mine = groups[node.node]
+        before = [depth[groups[name]] + 1 for name in node.inputs if name in seen and groups[name] != mine]
+        depth[mine] = max([depth.get(mine, 0), *before])
+        seen.add(node.node)
+    return depth
+
+
+def _left_out(activity: Activity, chip: ChipSpec, what: str) -> list[str]:
+    """Nodes whose weights or potentials go to the external memory: in the network's order, all that no longer fit."""
+    memories = [component for component in chip.components if component.holds == what]
+    inside = [component for component in memories if not component.external]
+    outside = [component for component in memories if component.external]
+    needed = {node.node: node.n_weights if what == "weights" else potentials(node, activity) for node in activity.nodes}
+    for component in outside or inside:
+        _check_memory(chip, component, what, sum(needed.values()))
+    left, used = [], 0
+    for node, numbers in needed.items():
+        if outside and any(_bytes(used + numbers, component) > (component.capacity or 0) for component in inside):
+            left.append(node)
+        else:
+            used += numbers
+    return left
+
+
+def _check_memory(chip: ChipSpec, component: Component, what: str, numbers: int) -> None:
+    needed = _bytes(numbers, component)
+    if needed > (component.capacity or 0):
         raise CapacityError(
-            f"chip {chip.name!r} cannot hold the network: {sum(held)} {component.holds} of {component.word} bit take {needed} "
+            f"chip {chip.name!r} cannot hold the network: {numbers} {what} of {component.word} bit take {needed} "
             f"bytes, {component.name} has {component.capacity}; take a larger chip or a smaller network"
         )
 
 
-def _potentials(node: NodeActivity, activity: Activity) -> int:
-    """Potentials that the node has to store: one per neuron, and one per output that is only summed up."""
-    summed_up = node.kind == "weight" and node is activity.nodes[-1]
-    return node.n_neurons if node.kind in ("neuron", "integrator") or summed_up else 0
+def _bytes(numbers: int, component: Component) -> int:
+    return ceil(numbers * (component.word or 1) / 8)
+
+
+def _shared_cores(activity: Activity, chip: ChipSpec) -> int:
+    """Enough for all potentials, and for all weights shared out over them."""
+    assert chip.cores is not None
+    cores = chip.cores
+    numbers = sum(potentials(node, activity) for node in activity.nodes)
+    bits = sum(node.n_weights for node in activity.nodes) * (cores.weight_bits or 0)
+    return max(1, ceil(numbers / cores.neurons), ceil(bits / (8 * cores.weight_memory)) if cores.weight_memory else 1)
+
+
+def _check_count(activity: Activity, chip: ChipSpec, needed: int) -> None:
+    cores = chip.cores
+    assert cores is not None
+    if needed > cores.count:
+        neurons = sum(potentials(node, activity) for node in activity.nodes)
+        weights = sum(node.n_weights for node in activity.nodes)
+        bits = f" of {cores.weight_bits} bit" if cores.weight_bits else ""
+        memory = f", {cores.weight_memory} bytes of weights" if cores.weight_memory else ""
+        raise CapacityError(
+            f"chip {chip.name!r} cannot hold the network: {neurons} neurons and {weights} weights{bits} "
+            f"need {needed} cores, it has {cores.count} (each {cores.neurons} neurons{memory}); take a larger chip or a "
+            "smaller network"
+        )

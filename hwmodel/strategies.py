@@ -12,12 +12,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from hwmodel.accesses import COUNTS
-from hwmodel.chip import Action, ChipSpec, Component, Cores, Execution, Family, Figure, Grade, Kind
+from hwmodel.accesses import COUNTS, Drive
+from hwmodel.chip import Action, ChipSpec, Component, Crossbar, Execution, Family, Part, Technology
+from hwmodel.cores import Cores
+from hwmodel.figures import Figure, Grade, Kind
 
-FRAME_COUNTS = ("dense_macs", "weight_words", "input_words", "output_words", "image_words")
-EVENT_COUNTS = tuple(name for name in COUNTS if name not in FRAME_COUNTS)
 SOURCE = "drawn by hwmodel.strategies"
+CORES = Cores(count=4096, neurons=256, weight_memory=32768, weight_bits=8, mesh=(32, 32), per_tile=4)
 
 
 @st.composite
@@ -51,24 +52,26 @@ def chips(draw: st.DrawFn, *, families: tuple[Family, ...] = tuple(Family)) -> C
     with one action that counts events and costs nothing.
     """
     family = draw(st.sampled_from(families))
-    counts = EVENT_COUNTS if family is Family.EVENT_DRIVEN else FRAME_COUNTS
+    cores = draw(st.sampled_from([None, CORES])) if family is Family.MANY_CORE else None
+    counts = _counts(family, on_mesh=cores is not None)
     clock = draw(st.sampled_from([1e6, 5e8, None]))
     components = [
         draw(_components(f"component {number}", counts, clocked=clock is not None))
         for number in range(1, draw(st.integers(1, 3)) + 1)
     ]
-    cores = Cores(count=4096, neurons=256, weight_memory=32768, weight_bits=8)
     return ChipSpec(
         name="drawn",
         description=SOURCE,
-        technology="none",
+        technology=Technology(node=45e-9, voltage=0.9),
         family=family,
         execution=draw(st.sampled_from([Execution.SEQUENTIAL, Execution.PARALLEL])),
         components=components,
         static=draw(figures(1e-6, kinds=(Kind.STATIC,))),
         clock=clock,
         barrier=draw(st.none() | figures(1e-9)),
-        cores=draw(st.sampled_from([None, cores])),
+        tick=draw(st.none() | figures(1e-9)),
+        cores=cores,
+        crossbar=Crossbar(rows=draw(st.integers(1, 64)), columns=8) if family is Family.CROSSBAR else None,
     )
 
 
@@ -88,7 +91,10 @@ def _components(draw: st.DrawFn, name: str, counts: tuple[str, ...], *, clocked:
         word = draw(st.integers(1, 32))
         memory = {"word": word, "width": word * draw(st.integers(1, 8)), "capacity": 1 << 24,
                   "holds": draw(st.sampled_from(["weights", "membranes"]))}  # fmt: skip
-    return Component(name=name, actions=actions, instances=draw(st.integers(1, 4)), **memory)
+    else:
+        memory = {"width": draw(st.integers(1, 64))}
+    part = draw(st.sampled_from(Part))
+    return Component(name=name, part=part, actions=actions, instances=draw(st.integers(1, 4)), **memory)
 
 
 @st.composite
@@ -96,4 +102,14 @@ def _actions(draw: st.DrawFn, name: str, counts: tuple[str, ...], *, clocked: bo
     counted = draw(st.lists(st.sampled_from(counts), min_size=1, max_size=3, unique=True))
     cycles = draw(st.none() | st.integers(1, 8)) if clocked else None
     time = None if clocked else draw(st.none() | figures(1e-9))
-    return Action(name=name, counts=counted, energy=draw(figures(1e-12)), cycles=cycles, time=time)
+    times = draw(st.integers(1, 3))
+    return Action(name=name, counts=counted, times=times, energy=draw(figures(1e-12)), cycles=cycles, time=time)
+
+
+def _counts(family: Family, *, on_mesh: bool) -> tuple[str, ...]:
+    """The words that a chip of this family may use."""
+    drive = Drive.FRAME if family is Family.FRAME_BASED else Drive.EVENT
+    return tuple(
+        name for name, word in COUNTS.items()
+        if drive in word.drives and (family is Family.CROSSBAR or not word.crossbar) and (on_mesh or not word.mesh)
+    )  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 import hwmodel
 import refsnn
 from hwmodel import page, pictures
-from hwmodel.chip import specs_folder
+from hwmodel.library import specs_folder
 from refsnn.errors import FormatError
 from refsnn.files import write_atomic
 from refsnn.network import Network

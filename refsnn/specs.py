@@ -44,6 +44,14 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(_pattern), list(_first))
 
 
+class PlacedError(ValueError):
+    """A mistake that a type finds in one of its parts; `where` leads from the type's own place to it."""
+
+    def __init__(self, where: Path_, message: str) -> None:
+        super().__init__(message)
+        self.where = where
+
+
 @dataclass(frozen=True)
 class Document:
     """A parsed spec: plain data, and where each part of it stands."""
@@ -153,7 +161,9 @@ def build(kind: type[T] | Any, document: Document, data: Any, where: Path_ = ())
     except ValidationError as error:
         # a mistyped key is both unknown and missing: the first says more
         first = min(error.errors(), key=lambda found: found["type"] not in UNKNOWN_KEY)
-        raise document.error((*where, *_data_path(first["loc"], data)), _sentence(first, kind, data)) from error
+        inside = getattr(first.get("ctx", {}).get("error"), "where", ())  # of a PlacedError
+        place = (*where, *_data_path(first["loc"], data), *inside)
+        raise document.error(place, _sentence(first, kind, data)) from error
 
 
 def _data_path(loc: Iterable[str | int], data: Any) -> Path_:

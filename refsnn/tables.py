@@ -6,7 +6,8 @@ from math import prod
 
 import numpy as np
 
-from hwmodel.chip import ChipSpec, Figure
+from hwmodel.chip import ChipSpec, figures
+from hwmodel.figures import Figure
 from hwmodel.report import CostReport
 from hwmodel.tradeoff import PolicyScore, pareto
 from hwmodel.units import readable
@@ -210,26 +211,17 @@ def chips_table(chips: Sequence[ChipSpec]) -> Table:
     return Table(
         title="packaged chips",
         columns=("name", "family", "technology", "description"),
-        rows=[[chip.name, chip.family.value, chip.technology, chip.description] for chip in chips],
+        rows=[[chip.name, chip.family.value, _technology(chip), chip.description] for chip in chips],
         notes=("refsnn chips NAME prints every figure with its origin",),
     )
 
 
 def chip_table(chip: ChipSpec) -> Table:
-    rows = []
-    for component in chip.components:
-        for action in component.actions:
-            name = f"{component.name}: {action.name}"
-            rows.append([f"{name}, energy", *_figure_cells(action.energy, "J")])
-            if action.time:
-                rows.append([f"{name}, time", *_figure_cells(action.time, "s")])
-    if chip.barrier:
-        rows.append(["barrier at the end of a step", *_figure_cells(chip.barrier, "s")])
-    rows.append(["static power", *_figure_cells(chip.static, "W")])
+    rows = [[name, *_figure_cells(figure, unit)] for name, (unit, figure) in figures(chip).items()]
     clock = "self-timed" if chip.clock is None else readable(chip.clock, "Hz")
     cores = f", {chip.cores.count} cores of {chip.cores.neurons} neurons" if chip.cores else ""
     return Table(
-        title=f"{chip.name}: {chip.description}; {chip.technology}; {clock}{cores}",
+        title=f"{chip.name}: {chip.description}; {_technology(chip)}; {clock}{cores}",
         columns=("figure", "nominal", "interval", "grade", "source"),
         rows=rows,
         notes=(
@@ -237,6 +229,12 @@ def chip_table(chip: ChipSpec) -> Table:
             *(f"assumed: {text}" for text in chip.assumptions),
         ),
     )
+
+
+def _technology(chip: ChipSpec) -> str:
+    voltage = readable(chip.technology.voltage, "V") if chip.technology.voltage else "voltage not stated"
+    process = f" {chip.technology.process}" if chip.technology.process else ""
+    return f"{readable(chip.technology.node, 'm')}{process}, {voltage}"
 
 
 def _figure_cells(figure: Figure, unit: str) -> list[str]:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 import refsnn
-from hwmodel.chip import specs_folder
+from hwmodel.library import specs_folder
 from refsnn.testing import profiles
 
 # nothing else asks for the profiles where refsnn is on the path without being installed

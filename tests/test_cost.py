@@ -8,7 +8,9 @@ import pytest
 
 import hwmodel
 import refsnn
-from hwmodel.chip import Cores, Execution, Grade
+from hwmodel.chip import Execution
+from hwmodel.cores import Cores
+from hwmodel.figures import Grade
 from refsnn import Network, Node, simulate
 from refsnn.errors import CapacityError, NothingCompared, ShapeError, SpecError
 from refsnn.layers import Linear

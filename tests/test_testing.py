@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import refsnn
-from hwmodel.chip import ChipSpec, Figure
+from hwmodel.chip import ChipSpec
+from hwmodel.figures import Figure
 from refsnn import Network, laws, simulate
 from refsnn.arithmetic import Arithmetic
 from refsnn.drive import Bernoulli, Constant, Drive, EventList, Frames, Poisson

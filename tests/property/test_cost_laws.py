@@ -13,7 +13,8 @@ from same import assert_same_activity
 import hwmodel
 from hwmodel import strategies as hw
 from hwmodel.accesses import COUNTS
-from hwmodel.chip import Family, Grade
+from hwmodel.chip import Family
+from hwmodel.figures import Grade
 from hwmodel.model import estimate
 from refsnn import simulate
 from refsnn import strategies as snn

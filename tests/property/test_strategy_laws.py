@@ -11,7 +11,8 @@ from same import assert_same_trace
 import refsnn
 from hwmodel import strategies as hw
 from hwmodel.accesses import COUNTS
-from hwmodel.chip import Family, Grade
+from hwmodel.chip import Family
+from hwmodel.figures import Grade
 from refsnn import Exact, Float64, Network, Node, Record, simulate
 from refsnn import strategies as snn
 from refsnn.errors import ShapeError, SpecError
