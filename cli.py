@@ -442,7 +442,7 @@ def score(
         calibrated = refsnn.simulate(_spiking(network), held.x, steps=steps, progress=progress)
     chosen = calibrated_policies(calibrated.readout, held, samples, epsilon, _chosen(policies))
     events = [chip for chip in described if chip.family is not Family.FRAME_BASED]
-    scores = [hwmodel.score(policy, trace, samples.labels, chip) for chip in events for policy in chosen]
+    scores = hwmodel.scores(chosen, trace, samples.labels, events)
     baselines = frame_baselines(network, samples, [chip for chip in described if chip.family is Family.FRAME_BASED])
     result = score_data(scores, baselines) | {"steps": steps, "epsilon": epsilon, "calibration_samples": len(held.x)}
     return _emit("score", result, [score_table(scores, baselines)], form, output)

@@ -9,3 +9,4 @@ from hwmodel.report import CostReport as CostReport
 from hwmodel.tradeoff import PolicyScore as PolicyScore
 from hwmodel.tradeoff import pareto as pareto
 from hwmodel.tradeoff import score as score
+from hwmodel.tradeoff import scores as scores

@@ -231,6 +231,8 @@ def _no_split(
         return f"{start}one row of {group} has {width} neurons, a core holds {per_core} of them; {end}"
     if _most_channels(members, 1, cores) < 1 and not fewest:
         weights = sum(node.n_weights for node in members)
-        return f"{start}one channel's share of the {weights} weights of {group} is over a core's {cores.weight_memory} bytes; {end}"
+        return (
+            f"{start}one channel of {group}, of {weights} weights, is over a core's {cores.weight_memory} bytes; {end}"
+        )
     text = " and ".join(f"{node} {axons}" for node, axons in fewest.items())
     return f"{start}a core of {group} receives at least {text} different inputs, it has {cores.axons_in} axons; {end}"

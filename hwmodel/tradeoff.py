@@ -7,7 +7,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from hwmodel.chip import ChipSpec, Family
-from hwmodel.model import estimate
+from hwmodel.model import estimate_all
+from hwmodel.report import CostReport
 from refsnn.errors import ShapeError, SpecError
 from refsnn.trace import Trace
 
@@ -39,24 +40,48 @@ class PolicyScore:
 
 
 def score(policy: Policy, trace: Trace, labels: Array, chip: ChipSpec) -> PolicyScore:
-    """The policy's accuracy and cost when every sample of the run is stopped where the policy says."""
+    """The policy's accuracy and cost when every sample of the run is stopped where the policy says.
+
+    Where layers work side by side, the parts of later steps that have begun by then are paid for, too.
+    """
+    return scores([policy], trace, labels, [chip])[0]
+
+
+def scores(policies: Sequence[Policy], trace: Trace, labels: Array, chips: Sequence[ChipSpec]) -> list[PolicyScore]:
+    """Every policy on every chip, chip by chip: the run is priced once for each chip, whatever the number of policies."""
     if trace.schedule != "lockstep":
         raise SpecError(f"schedule {trace.schedule!r} has no answer before its last steps; score a lockstep run")
-    if chip.family is Family.FRAME_BASED:
-        raise SpecError(
-            f"chip {chip.name!r} computes whole frames and cannot stop early; estimate the source's frame on it"
-        )
+    for chip in chips:
+        if chip.family is Family.FRAME_BASED:
+            raise SpecError(
+                f"chip {chip.name!r} computes whole frames and cannot stop early; estimate the source's frame on it"
+            )
     labels = np.asarray(labels)
     if labels.shape != (trace.n_samples,):
         raise ShapeError(f"labels have shape {list(labels.shape)}, the run has {trace.n_samples} samples")
-    exit_step = policy.exit_step(trace.readout)
-    decision = trace.readout[exit_step - 1, np.arange(trace.n_samples)].argmax(-1)
-    report = estimate(trace.activity.until(exit_step), chip)
-    energy, latency = report.energy_per_sample_j, report.latency_per_sample_s
+    exits = [policy.exit_step(trace.readout) for policy in policies]
+    samples = np.arange(trace.n_samples)
+    right = [float((trace.readout[e - 1, samples].argmax(-1) == labels).mean()) for e in exits]
+    found = []
+    for report in estimate_all(trace.activity, chips) if chips else []:
+        # step after step, as a sample that goes on would pay them
+        energy, latency = np.add.accumulate(report.step_energy_j, 0), np.add.accumulate(report.step_time_s, 0)
+        found += [
+            _scored(
+                policy, report, accuracy, exit_step, energy[exit_step - 1, samples], latency[exit_step - 1, samples]
+            )
+            for policy, accuracy, exit_step in zip(policies, right, exits, strict=True)
+        ]
+    return found
+
+
+def _scored(
+    policy: Policy, report: CostReport, accuracy: float, exit_step: Array, energy: Array, latency: Array
+) -> PolicyScore:
     return PolicyScore(
         policy=policy.name,
-        chip=chip.name,
-        accuracy=float((decision == labels).mean()),
+        chip=report.chip,
+        accuracy=accuracy,
         mean_steps=float(exit_step.mean()),
         energy_j=float(energy.mean()),
         latency_s=float(latency.mean()),

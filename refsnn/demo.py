@@ -88,7 +88,7 @@ def run_demo(output: str, show: Show, progress: Progress) -> None:
     with progress("simulate calibration split") as bar:
         calibration = refsnn.simulate(snn, held.x, steps=STEPS, progress=bar)
     policies = calibrated_policies(calibration.readout, held, test, EPSILON)
-    scores = [hwmodel.score(policy, trace, test.labels, chip) for chip in chips for policy in policies]
+    scores = hwmodel.scores(policies, trace, test.labels, chips)
     baselines = frame_baselines(ann, test, [frame_chip])
     table = score_table(scores, baselines)
     show(table)

@@ -157,12 +157,13 @@ def test_missing_and_binary_files(tmp_path):
 CHIP = """\
 name: tiny
 description: one adder
-technology: 45 nm
-family: event_driven
+technology: {node: '45 nm', voltage: '0.9 V'}
+family: accumulator_array
 execution: sequential
 clock: '1 MHz'
 components:
   - name: adder
+    part: compute
     actions:
       - name: add
         counts: [synops]
@@ -175,20 +176,20 @@ static: {nominal: '1 uW', kind: static, grade: estimated, source: made up}
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("'1 pJ'", "fast", ":13:9: components[0].actions[0].energy: expected a quantity in J such as '23.6 pJ', got 'fast'"),
-        ("'1 pJ'", "1e-12", ":13:9: components[0].actions[0].energy: expected a quantity in J such as '23.6 pJ', got 1e-12"),
+        ("'1 pJ'", "fast", ":14:18: components[0].actions[0].energy.nominal: expected a quantity in J such as '23.6 pJ', got 'fast'"),
+        ("'1 pJ'", "1e-12", ":14:18: components[0].actions[0].energy.nominal: expected a quantity in J such as '23.6 pJ', got 1e-12"),
         ("'1 MHz'", "'1 mhz'", ":6:1: clock: expected a quantity in Hz such as '500 MHz', got '1 mhz'"),
         ("'1 MHz'", "1000000", ":6:1: clock: expected a quantity in Hz such as '500 MHz', got 1000000"),
-        ("energy:", "enrgy:", ":13:9: components[0].actions[0].enrgy: unknown key; did you mean 'energy'?"),
-        ("source: made up}\nstatic", "source: ''}\nstatic", ":13:69: components[0].actions[0].energy.source: string should have at least 1 character, got ''"),
-        (", source: made up}\nstatic", "}\nstatic", ":13:9: components[0].actions[0].energy: missing key 'source'"),
-        ("nominal: '1 pJ', ", "", ":13:9: components[0].actions[0].energy: a figure has a nominal value, or the grade 'unknown'"),
-        ("nominal: '1 pJ'", "nominal: '1 pJ', low: '2 pJ'", ":13:9: components[0].actions[0].energy: nominal 1e-12 does not lie between low 2e-12 and high None"),
-        ("nominal: '1 pJ'", "nominal: '-1 pJ'", ":13:18: components[0].actions[0].energy.nominal: input should be greater than or equal to 0, got -1e-12"),
-        ("[synops]", "[synop]", ":11:18: components[0].actions[0].counts[0]: unknown count 'synop'; did you mean 'synops'?"),
-        ("clock: '1 MHz'\n", "", ":1:1: adder.add takes cycles, but the chip has no clock"),
-        ("name: adder", "name: adder\n    width: '8 bit'\n    word: '16 bit'", ":8:5: components[0]: an access of 8 bit does not hold a word of 16 bit"),
-        ("family: event_driven", "family: event", ":4:1: family: input should be 'event_driven' or 'frame_based', got 'event'"),
+        ("energy:", "enrgy:", ":14:9: components[0].actions[0].enrgy: unknown key; did you mean 'energy'?"),
+        ("source: made up}\nstatic", "source: ''}\nstatic", ":14:69: components[0].actions[0].energy.source: string should have at least 1 character, got ''"),
+        (", source: made up}\nstatic", "}\nstatic", ":14:9: components[0].actions[0].energy: missing key 'source'"),
+        ("nominal: '1 pJ', ", "", ":14:9: components[0].actions[0].energy: a figure has a nominal value, or the grade 'unknown'"),
+        ("nominal: '1 pJ'", "nominal: '1 pJ', low: '2 pJ'", ":14:9: components[0].actions[0].energy: nominal 1e-12 does not lie between low 2e-12 and high None"),
+        ("nominal: '1 pJ'", "nominal: '-1 pJ'", ":14:18: components[0].actions[0].energy.nominal: input should be greater than or equal to 0, got -1e-12"),
+        ("[synops]", "[synop]", ":12:18: components[0].actions[0].counts[0]: unknown count 'synop'; did you mean 'synops'?"),
+        ("clock: '1 MHz'\n", "", ":10:9: components[0].actions[0]: adder: add takes cycles, but the chip has no clock; give it a time"),
+        ("name: adder", "name: adder\n    width: '8 bit'\n    word: '16 bit'", ":8:5: components[0]: an access of 8 bit does not hold whole words of 16 bit"),
+        ("family: accumulator_array", "family: event", ":4:1: family: input should be 'many_core', 'accumulator_array', 'crossbar' or 'frame_based', got 'event'"),
     ],
 )  # fmt: skip
 def test_chip_mistakes(tmp_path, old, new, message):

@@ -12,13 +12,12 @@ from same import assert_same_activity
 
 import hwmodel
 from hwmodel import strategies as hw
-from hwmodel.accesses import COUNTS
+from hwmodel.accesses import COUNTS, Place
 from hwmodel.chip import Family
 from hwmodel.figures import Grade
 from hwmodel.model import estimate
 from refsnn import simulate
 from refsnn import strategies as snn
-from refsnn.trace import Activity
 
 # ODIN holds 256 neurons only
 PACKAGED = [hwmodel.load_chip(name) for name in hwmodel.chip_names() if name != "odin"]
@@ -89,16 +88,22 @@ def test_dynamic_energy_is_additive_over_nodes(run, chip):
             n if n.node == row.node else n.with_counts({k: v * 0 for k, v in n.counts().items()})
             for n in activity.nodes
         )
-        assert row in estimate(Activity(idle, activity.steps_run, activity.n_steps), chip).rows
+        assert row in estimate(replace(activity, nodes=idle), chip).rows
 
 
-@given(run=runs(), chip=any_chips.filter(lambda chip: chip.family is Family.EVENT_DRIVEN))
-def test_zero_activity_costs_only_static_energy(run, chip):
+IDLE = {"bitmap_words", "run_length_words", "image_loads", "readout_words", "final_readout_words", "spilled_weight_words",
+        "spilled_membrane_words", "crossbar_reads", "crossbar_windows", "crossbar_outputs", "steps", "samples"}  # fmt: skip
+
+
+@given(run=runs(), chip=any_chips.filter(lambda chip: chip.family is not Family.FRAME_BASED))
+def test_zero_activity_costs_only_what_every_step_or_sample_costs_and_static_energy(run, chip):
     activity = run[2].activity
     idle = tuple(n.with_counts({k: v * 0 for k, v in n.counts().items()}) for n in activity.nodes)
-    report = estimate(Activity(idle, activity.steps_run, activity.n_steps), chip)
-    assert [row.component for row in report.rows] == ["chip"]
-    assert close(report.energy_j, (chip.static.nominal or 0.0) * float(report.step_time_s.sum()))
+    report = estimate(replace(activity, nodes=idle), chip)
+    always = {(c.name, a.name) for c in chip.components for a in c.actions if IDLE & set(a.counts)}
+    assert {(row.component, row.action) for row in report.rows} <= {*always, ("chip", "static power x time")}
+    dynamic = fsum(row.energy_j or 0.0 for row in report.rows if row.component != "chip")
+    assert close(report.energy_j, dynamic + (chip.static.nominal or 0.0) * float(report.step_time_s.sum()))
 
 
 @given(run=runs(), chip=any_chips, pick=st.integers(0, 99), factor=st.floats(1.0, 10.0))
@@ -146,7 +151,8 @@ def test_memory_accesses_equal_an_enumeration_of_rows(run, lanes):
         assert len(wires) % outputs == 0
         per_row = -(-outputs // lanes)
         expected = (node.synops + node.macs) / outputs * per_row
-        assert (COUNTS["rows"](node, trace.activity, lanes) == expected).all()
+        terms = COUNTS["rows"].of(node, Place(lanes=lanes))
+        assert (sum(float(times) * getattr(node, base) for base, times in terms.items()) == expected).all()
 
 
 @given(run=runs())
@@ -154,7 +160,9 @@ def test_frame_based_work_is_every_connection_in_every_step(run):
     network, _, trace, exits = run
     activity = trace.activity.until(exits)
     for node in activity.nodes:
-        work = COUNTS["dense_macs"](node, activity, 1)
         wires = connections(network[node.node].layer, network.shapes[node.inputs[0]]) if node.kind == "weight" else []
-        for n, steps in enumerate(exits):
-            assert work[:, n].tolist() == [len(wires)] * steps + [0] * (trace.steps - steps)
+        assert COUNTS["dense_macs"].of(node, Place()) == ({"steps": len(wires)} if node.kind == "weight" else {})
+    chip = hwmodel.load_chip("eyeriss_like")
+    macs = estimate(activity, replace(chip, components=chip.components[:1])).by_component()
+    dense = sum(node.dense_ops for node in activity.nodes if node.kind == "weight")
+    assert macs.get(("mac array", "multiply-accumulate"), (0, 0))[0] == dense * int(exits.sum())
