@@ -337,6 +337,15 @@ def run(
 @spec_option
 @steps_option
 @chip_option
+@click.option(
+    "--by",
+    multiple=True,
+    type=click.Choice(["action", "layer", "level", "part", "step", "encoding"]),
+    help="Tables to print for each chip; repeatable; default: action.",
+)
+@click.option(
+    "--per-core", is_flag=True, help="Measure each core's work, in place of an even split over a layer's cores."
+)
 @limit_option
 @format_option
 @output_option
@@ -349,37 +358,25 @@ def cost(
     limit: int | None,
     form: str,
     output: str | None,
+    **chosen: Any,
 ) -> int:
-    """Price a run on chips: accesses, accumulates, cycles, energy, latency.
+    """Price a run on chips: accesses, accumulates, cycles, energy, latency, beside what the source network would cost.
 
     Event-driven chips are priced with the spiking network's activity, frame-based ones with the source's frame.
 
     \b
-    Example:
+    Examples:
       refsnn cost net.yaml test.npz --steps 8 --chip loihi --chip digital_45nm
+      refsnn cost net.yaml test.npz --chip loihi --by layer --by step --per-core
     """
-    import hwmodel
-    import refsnn
-    from hwmodel.chip import Family
-    from refsnn.tables import cost_table
+    from refsnn.costing import price_run
 
     network = _network(model, spec)
-    described = [hwmodel.load_chip(name) for name in chips or _default_chips(network)]
-    samples = refsnn.load_data(data, limit)
     with progress_bar("run") as progress:
-        trace = refsnn.simulate(_spiking(network), samples.x, steps=steps, progress=progress)
-    frame = None if network.is_spiking else refsnn.forward(network, samples.x).activity
-    reports = [
-        hwmodel.estimate(frame if frame and chip.family is Family.FRAME_BASED else trace.activity, chip)
-        for chip in described
-    ]
-    return _emit(
-        "cost",
-        {"steps": steps, "reports": [r.as_data() for r in reports]},
-        list(map(cost_table, reports)),
-        form,
-        output,
-    )
+        priced = price_run(
+            network, data, steps=steps, chips=chips or _default_chips(network), limit=limit, progress=progress, **chosen
+        )
+    return _emit("cost", priced.as_data(), priced.tables(), form, output)
 
 
 @cli.command()
@@ -429,8 +426,8 @@ def score(
     import hwmodel
     import refsnn
     from hwmodel.chip import Family
+    from refsnn.cost_tables import score_table
     from refsnn.study import calibrated_policies, frame_baselines, refuse_overlap, score_data
-    from refsnn.tables import score_table
 
     network = _network(model, spec)
     described = [hwmodel.load_chip(name) for name in chips or _default_chips(network)]
@@ -524,7 +521,7 @@ def chips(name: str | None, form: str, output: str | None) -> int:
       refsnn chips loihi
     """
     import hwmodel
-    from refsnn.tables import chip_table, chips_table
+    from refsnn.cost_tables import chip_table, chips_table
 
     if name is None:
         known = [hwmodel.load_chip(each) for each in hwmodel.chip_names()]
@@ -575,6 +572,41 @@ def demo(output: str) -> int:
 
     run_demo(output, lambda table: click.echo(rendered(table), nl=False), progress_bar)
     return 0
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="refsnn")
+def hwmodel_cli() -> None:
+    """What runs cost on chips: compare cost reports. 'refsnn cost' makes them.
+
+    \b
+    Example:
+      hwmodel diff before.json after.json
+    """
+
+
+@hwmodel_cli.command()
+@click.argument("before", type=click.Path(exists=True, dir_okay=False))
+@click.argument("after", type=click.Path(exists=True, dir_okay=False))
+@click.option("--max-increase", type=float, metavar="PERCENT", help="Exit 1 when energy or latency grow by more.")
+@format_option
+@output_option
+def diff(before: str, after: str, max_increase: float | None, form: str, output: str | None) -> int:
+    """Say what changed between two files of 'refsnn cost --format json', report by report, row by row.
+
+    \b
+    Example:
+      hwmodel diff before.json after.json --max-increase 2
+    """
+    from dataclasses import asdict
+
+    from hwmodel.difference import diff_files, grew
+    from refsnn.cost_tables import difference_table
+
+    found = diff_files(before, after)
+    data = {"differences": [asdict(each) for each in found]}
+    _emit("cost-diff", data, [difference_table(each) for each in found], form, output)
+    return int(max_increase is not None and any(grew(each, max_increase) for each in found))
 
 
 # --- what the commands share ---------------------------------------------------------------------------------------
@@ -660,12 +692,17 @@ def _put(text: str, output: str | None) -> None:
         write_atomic(output, text.encode())
 
 
-def main() -> None:
+def hwmodel_main() -> None:
+    """The command `hwmodel`."""
+    main(hwmodel_cli)
+
+
+def main(command: click.Group = cli) -> None:
     """Run the command; every way to end has its exit code."""
     from refsnn.errors import RefSNNError
 
     try:
-        sys.exit(cli(standalone_mode=False) or 0)
+        sys.exit(command(standalone_mode=False) or 0)
     except click.exceptions.Abort:
         sys.exit(130)
     except click.ClickException as error:

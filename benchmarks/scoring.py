@@ -95,7 +95,8 @@ def main() -> None:
         print(json.dumps(data, indent=2))
         return
     print(
-        f"{given.policies} policies x {given.samples:,} samples x {given.steps} steps x {given.layers} layers x {len(chips)} chips"
+        f"{given.policies} policies x {given.samples:,} samples x {given.steps} steps x {given.layers} layers x "
+        f"{len(chips)} chips"
     )
     print(f"  shortest of {given.repeats}: {min(times):.2f} s, longest {max(times):.2f} s")
     print(f"  memory above the activity: {peak:.0f} MiB, of which {results:.0f} MiB are energy and time of every step")

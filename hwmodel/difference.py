@@ -9,6 +9,7 @@ from typing import Any
 from refsnn.errors import FormatError
 
 SCHEMA = "refsnn.cost/1"
+TOTALS = ("chip", "energy_per_inference_j", "latency_per_inference_s", "is_lower_bound")
 Key = tuple[str, str, str]  # node, component, action
 
 
@@ -41,6 +42,9 @@ class Difference:
 def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> Difference:
     """What changed between two reports as plain data (CostReport.as_data())."""
     old, new = _rows(before), _rows(after)
+    missing = [key for key in TOTALS for report in (before, after) if key not in report]
+    if missing:
+        raise FormatError(f"a cost report lacks {missing[0]!r}; write it anew with 'refsnn cost --format json'")
     changes = [
         Change(
             node=key[0], component=key[1], action=key[2],
@@ -75,6 +79,21 @@ def read_reports(path: str | Path) -> list[dict[str, Any]]:
     if not isinstance(reports, Sequence) or not all(isinstance(report, dict) for report in reports):
         raise FormatError(f"{path}: no list of reports; 'refsnn cost --format json -o FILE' writes one")
     return list(reports)
+
+
+def diff_files(before: str | Path, after: str | Path) -> list[Difference]:
+    """Report by report, in the files' order; a FormatError where the files do not hold equally many."""
+    old, new = read_reports(before), read_reports(after)
+    if len(old) != len(new):
+        raise FormatError(
+            f"{before} has {len(old)} reports, {after} has {len(new)}; price the same number of chips in both"
+        )
+    return [diff(a, b) for a, b in zip(old, new, strict=True)]
+
+
+def grew(found: Difference, percent: float) -> bool:
+    """Whether energy or latency grew by more than so many percent."""
+    return any(now > then * (1 + percent / 100) for then, now in (found.energy_j, found.latency_s))
 
 
 def _rows(report: Mapping[str, Any]) -> dict[Key, dict[str, Any]]:

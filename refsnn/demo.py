@@ -12,6 +12,7 @@ import hwmodel
 import refsnn
 from hwmodel import page, pictures
 from hwmodel.library import specs_folder
+from refsnn.cost_tables import cost_table, score_table
 from refsnn.errors import FormatError
 from refsnn.files import write_atomic
 from refsnn.network import Network
@@ -22,8 +23,6 @@ from refsnn.tables import (
     accuracy_table,
     activity_table,
     conversion_table,
-    cost_table,
-    score_table,
     summary_table,
 )
 from refsnn.trace import Trace

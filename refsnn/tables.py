@@ -6,15 +6,9 @@ from math import prod
 
 import numpy as np
 
-from hwmodel.chip import ChipSpec, figures
-from hwmodel.figures import Figure
-from hwmodel.report import CostReport
-from hwmodel.tradeoff import PolicyScore, pareto
-from hwmodel.units import readable
 from refsnn.layers import QCFS, Conv2d, Layer, WeightLayer, kind_of
 from refsnn.network import Network
 from refsnn.neurons import IF, LI, LIF, Value
-from refsnn.policies import Oracle
 from refsnn.trace import Trace
 
 
@@ -133,113 +127,3 @@ def activity_table(trace: Trace) -> Table:
             ),
         ),
     )
-
-
-def cost_table(report: CostReport) -> Table:
-    n = report.n_samples
-    low, high = (energy / n for energy in report.interval_j)
-    rows = [
-        [
-            component,
-            action,
-            "" if component == "chip" else f"{count / n:,.1f}",
-            "unknown" if energy is None else readable(energy / n, "J"),
-        ]
-        for (component, action), (count, energy) in report.by_component().items()
-    ]
-    bound = "at least " if report.is_lower_bound else ""
-    late = "at least " if report.latency_is_lower_bound else ""
-    cycles = "self-timed" if report.cycles_per_step is None else f"{report.cycles_per_step:,.0f} cycles per step"
-    return Table(
-        title=f"{report.chip}: {bound}{readable(report.mean_energy_j, 'J')}, {late}{readable(report.mean_latency_s, 's')} "
-        f"per inference",
-        columns=("component", "action", "times", "energy"),
-        rows=rows,
-        notes=(
-            f"{cycles}, {report.steps_run.mean():.2f} steps on average; energy between {readable(low, 'J')} and "
-            + ("an unknown" if high == float("inf") else readable(high, "J")),
-            *(f"not priced: {text}" for text in report.unpriced),
-        ),
-    )
-
-
-def score_table(scores: Sequence[PolicyScore], baselines: Sequence[tuple[CostReport, float]]) -> Table:
-    """Every policy on every chip, the best trade-offs marked; then the source network on frame-based chips."""
-    rows = []
-    # the oracle is a bound that no policy reaches, so it does not put the policies in the shade
-    policies = [one for one in scores if one.policy != Oracle.name]
-    best_ones = {id(one) for one, best in zip(policies, pareto(policies), strict=True) if best}
-    for one in scores:
-        bound, late = (">=" if missing else "" for missing in (one.is_lower_bound, one.latency_is_lower_bound))
-        rows.append(
-            [
-                one.chip,
-                one.policy,
-                f"{100 * one.accuracy:.2f}",
-                f"{one.mean_steps:.3f}",
-                f"{bound}{readable(one.energy_j, 'J')}",
-                f"{late}{readable(one.latency_s, 's')}",
-                f"{one.edp_js:.3g}",
-                "*" if id(one) in best_ones else "",
-            ]
-        )
-    for report, accuracy in baselines:
-        rows.append(
-            [
-                report.chip,
-                "source, 1 frame",
-                f"{100 * accuracy:.2f}",
-                "",
-                readable(report.mean_energy_j, "J"),
-                readable(report.mean_latency_s, "s"),
-                f"{float((report.energy_per_sample_j * report.latency_per_sample_s).mean()):.3g}",
-                "",
-            ]
-        )
-    return Table(
-        title="policies: accuracy, energy and latency per inference",
-        columns=("chip", "policy", "accuracy (%)", "mean steps", "energy", "latency", "EDP (Js)", "best"),
-        rows=rows,
-        notes=(
-            "* no policy on this chip is as accurate for less energy; >= some work has no known price (see cost)",
-            "the oracle knows the labels: a bound, not a policy; a policy's own work is not charged yet",
-        ),
-    )
-
-
-def chips_table(chips: Sequence[ChipSpec]) -> Table:
-    return Table(
-        title="packaged chips",
-        columns=("name", "family", "technology", "description"),
-        rows=[[chip.name, chip.family.value, _technology(chip), chip.description] for chip in chips],
-        notes=("refsnn chips NAME prints every figure with its origin",),
-    )
-
-
-def chip_table(chip: ChipSpec) -> Table:
-    rows = [[name, *_figure_cells(figure, unit)] for name, (unit, figure) in figures(chip).items()]
-    clock = "self-timed" if chip.clock is None else readable(chip.clock, "Hz")
-    cores = f", {chip.cores.count} cores of {chip.cores.neurons} neurons" if chip.cores else ""
-    return Table(
-        title=f"{chip.name}: {chip.description}; {_technology(chip)}; {clock}{cores}",
-        columns=("figure", "nominal", "interval", "grade", "source"),
-        rows=rows,
-        notes=(
-            *(f"{name}: {publication}" for name, publication in chip.references.items()),
-            *(f"assumed: {text}" for text in chip.assumptions),
-        ),
-    )
-
-
-def _technology(chip: ChipSpec) -> str:
-    voltage = readable(chip.technology.voltage, "V") if chip.technology.voltage else "voltage not stated"
-    process = f" {chip.technology.process}" if chip.technology.process else ""
-    return f"{readable(chip.technology.node, 'm')}{process}, {voltage}"
-
-
-def _figure_cells(figure: Figure, unit: str) -> list[str]:
-    if figure.nominal is None:
-        return ["unknown", "", figure.grade.value, figure.source]
-    low, high = figure.interval
-    interval = "" if low == high else f"{readable(low, unit)} .. {readable(high, unit)}"
-    return [readable(figure.nominal, unit), interval, figure.grade.value, figure.source]
