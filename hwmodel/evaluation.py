@@ -9,6 +9,7 @@ parts of later steps that were already begun (drain), and the first step pays fo
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from math import ceil
 from typing import Any
 
@@ -21,6 +22,14 @@ from refsnn.trace import Activity
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 CELLS = 1 << 14  # steps x samples of a chunk: its arrays stay in the second cache
+
+
+class Readout(Enum):
+    """When the words that are counted in a sample's last step are charged."""
+
+    AT_THE_END = "at_the_end"  # in the last step that the sample ran
+    NEVER = "never"
+    ALWAYS = "always"  # in every step: each may turn out to be the last
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +47,7 @@ class _Chunk:
     activity: Activity
     part: slice
     cores: PerCore | None
+    readout: Readout
     known: dict[Key, FloatArray]
 
     def get(self, key: Key) -> FloatArray:
@@ -53,12 +63,19 @@ class _Chunk:
             return np.ascontiguousarray(counts[:, self.part], np.float64)
         step = np.arange(1, self.activity.n_steps + 1)[:, None]
         run = self.activity.steps_run[self.part]
-        made = {"steps": step <= run, "first": (step == 1) & (run > 0), "last": step == run}[base]
+        last = {Readout.AT_THE_END: step == run, Readout.NEVER: (step <= run) & False, Readout.ALWAYS: step <= run}[
+            self.readout
+        ]
+        made = {"steps": step <= run, "first": (step == 1) & (run > 0), "last": last}[base]
         return made.astype(np.float64)
 
 
 def evaluate(
-    activity: Activity, lists: Sequence[PriceList], cores: Sequence[PerCore | None] | None = None
+    activity: Activity,
+    lists: Sequence[PriceList],
+    cores: Sequence[PerCore | None] | None = None,
+    *,
+    readout: Readout = Readout.AT_THE_END,
 ) -> list[Evaluated]:
     """One result for each price list; memory beyond the results is that of a chunk."""
     shape = activity.n_steps, activity.n_samples
@@ -70,7 +87,7 @@ def evaluate(
         part = slice(start, min(start + size, activity.n_samples))
         shared: dict[Key, FloatArray] = {}
         for prices, result, own in zip(compiled, results, given, strict=True):
-            chunk = _Chunk(activity, part, own, shared if own is None else {})
+            chunk = _Chunk(activity, part, own, readout, shared if own is None else {})
             prices.price(chunk, result.energy_j[:, part], result.ticks[:, part])
     return results
 

@@ -6,7 +6,7 @@ without a map are channels of one pixel. With few bands a core sees little of th
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil
+from math import ceil, floor
 
 from hwmodel.cores import Cores
 from refsnn.errors import CapacityError
@@ -51,14 +51,14 @@ class _Reach:
     window: int  # source rows that one output row needs
     offset: Fraction  # source rows that lie before output row 0, the padding
 
-    def bands_of(self, row: int, rows: int, bands: int) -> int:
-        """Bands of the outputs that need this row of the source."""
+    def rows_of(self, rows: int, bands: int) -> list[range]:
+        """For each band of the outputs the source rows it needs; a kernel with gaps may leave some of them out."""
         tall = ceil(rows / bands)
-        found = 0
+        found = []
         for top in range(0, rows, tall):
-            first = top * self.stride - self.offset
-            last = (min(top + tall, rows) - 1) * self.stride - self.offset + self.window - 1
-            found += first <= row <= last
+            first = ceil(top * self.stride - self.offset)
+            last = floor((min(top + tall, rows) - 1) * self.stride - self.offset) + self.window - 1
+            found.append(range(max(first, 0), min(last, self.height - 1) + 1))
         return found
 
 
@@ -144,14 +144,13 @@ def _axons_in(
         geometry = node.geometry
         assert geometry is not None
         reach = _reach(activity, node)
-        tall = ceil(shape[1] / blocks.bands)
-        rows = min(reach.height, ceil((tall - 1) * reach.stride) + reach.window)
+        rows = max(map(len, reach.rows_of(shape[1], blocks.bands)))
         per_group = geometry.out_channels // geometry.groups
         share = ceil(shape[0] / blocks.channels)
         groups = min(geometry.groups, (share - 1) // per_group + 1 + (share % per_group > 0 and share > 1))
         pool = _pool_before(activity, node)
         inputs = pool.n_inputs if pool else node.n_inputs
-        found[node.node] = inputs * groups * rows // (geometry.groups * reach.height)
+        found[node.node] = ceil(inputs * groups * rows / (geometry.groups * reach.height))
     return found
 
 
@@ -197,7 +196,8 @@ def _feeds(activity: Activity, members: list[NodeActivity], blocks: Blocks, heig
         if node.geometry.in_size == (1, 1) and node.geometry.kernel == (1, 1) and blocks.bands == 1:
             reached = [1]
         else:
-            reached = [reach.bands_of(row, height, blocks.bands) for row in range(reach.height)]
+            needed = reach.rows_of(height, blocks.bands)
+            reached = [sum(row in band for band in needed) for row in range(reach.height)]
         share = blocks.channels if node.geometry.groups == 1 else ceil(blocks.channels / node.geometry.groups)
         packets = Fraction(share * sum(reached), len(reached))
         feeds += [

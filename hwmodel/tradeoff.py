@@ -7,8 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from hwmodel.chip import ChipSpec, Family
-from hwmodel.model import estimate_all
-from hwmodel.report import CostReport
+from hwmodel.stopping import Stopped, stopped_costs
 from refsnn.errors import ShapeError, SpecError
 from refsnn.trace import Trace
 
@@ -62,32 +61,26 @@ def scores(policies: Sequence[Policy], trace: Trace, labels: Array, chips: Seque
     exits = [policy.exit_step(trace.readout) for policy in policies]
     samples = np.arange(trace.n_samples)
     right = [float((trace.readout[e - 1, samples].argmax(-1) == labels).mean()) for e in exits]
-    found = []
-    for report in estimate_all(trace.activity, chips) if chips else []:
-        # step after step, as a sample that goes on would pay them
-        energy, latency = np.add.accumulate(report.step_energy_j, 0), np.add.accumulate(report.step_time_s, 0)
-        found += [
-            _scored(
-                policy, report, accuracy, exit_step, energy[exit_step - 1, samples], latency[exit_step - 1, samples]
-            )
-            for policy, accuracy, exit_step in zip(policies, right, exits, strict=True)
-        ]
-    return found
+    return [
+        _scored(policy, stopped, accuracy, exit_step)
+        for stopped in stopped_costs(trace.activity, chips)
+        for policy, accuracy, exit_step in zip(policies, right, exits, strict=True)
+    ]
 
 
-def _scored(
-    policy: Policy, report: CostReport, accuracy: float, exit_step: Array, energy: Array, latency: Array
-) -> PolicyScore:
+def _scored(policy: Policy, stopped: Stopped, accuracy: float, exit_step: Array) -> PolicyScore:
+    samples = np.arange(len(exit_step))
+    energy, latency = stopped.energy_j[exit_step - 1, samples], stopped.latency_s[exit_step - 1, samples]
     return PolicyScore(
         policy=policy.name,
-        chip=report.chip,
+        chip=stopped.chip,
         accuracy=accuracy,
         mean_steps=float(exit_step.mean()),
         energy_j=float(energy.mean()),
         latency_s=float(latency.mean()),
         edp_js=float((energy * latency).mean()),
-        is_lower_bound=report.is_lower_bound,
-        latency_is_lower_bound=report.latency_is_lower_bound,
+        is_lower_bound=stopped.is_lower_bound,
+        latency_is_lower_bound=stopped.latency_is_lower_bound,
     )
 
 
