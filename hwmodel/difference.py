@@ -41,10 +41,10 @@ class Difference:
 
 def diff(before: Mapping[str, Any], after: Mapping[str, Any]) -> Difference:
     """What changed between two reports as plain data (CostReport.as_data())."""
-    old, new = _rows(before), _rows(after)
     missing = [key for key in TOTALS for report in (before, after) if key not in report]
     if missing:
         raise FormatError(f"a cost report lacks {missing[0]!r}; write it anew with 'refsnn cost --format json'")
+    old, new = _rows(before), _rows(after)
     changes = [
         Change(
             node=key[0], component=key[1], action=key[2],

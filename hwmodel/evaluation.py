@@ -2,9 +2,9 @@
 
 Elementwise sums in a fixed order: a sample's numbers have the same bits whoever else is in the batch. A chip on which layers
 work side by side (execution: parallel) has a sample's steps in flight at once: in slot s the layer at depth d works on
-step s - d, a slot lasts as long as its busiest core or link, and the readout of step t is there after slot t + D. What is
-spent between two readouts is charged to the later step, so that whoever stops after the readout of step t has paid for the
-parts of later steps that were already begun (drain), and the first step pays for filling the pipeline.
+step s - d * lag, a slot lasts as long as its busiest core or link, and the readout of step t is there after slot
+t + D * lag. What is spent between two readouts is charged to the later step, so that whoever stops after the readout of step
+t has paid for the parts of later steps that were already begun (drain), and the first step pays for filling the pipeline.
 """
 
 from collections.abc import Sequence
@@ -108,9 +108,8 @@ class _Compiled:
     @staticmethod
     def of(activity: Activity, prices: PriceList) -> "_Compiled":
         chip, placement = prices.chip, prices.placement
-        # where a spike took a step between layers, the steps are skewed already
-        skewed = chip.execution is Execution.PARALLEL and not activity.spike_delay
-        depth = placement.depth if skewed else dict.fromkeys(placement.depth, 0)
+        lag = activity.lag if chip.execution is Execution.PARALLEL else 0
+        depth = {group: lag * each for group, each in placement.depth.items()}
         deepest = max(depth.values())
         groups = list(dict.fromkeys(placement.groups.values()))
         return _Compiled(
@@ -154,7 +153,9 @@ class _Compiled:
         for link in self.links:  # packets cross in the slot in which they are sent
             np.maximum(slots, link.of_chunk(chunk, slots.shape, self.sent), out=slots)
         slots += self.barrier
+        slots[0] += self.barrier * chunk.activity.in_front
         np.maximum(slots, self.tick, out=slots)
+        np.maximum(slots[0], self.tick * (1 + chunk.activity.in_front), out=slots[0])
         run = chunk.activity.steps_run[chunk.part]
         active = np.arange(1, len(slots) + 1)[:, None] <= np.where(run > 0, run + self.depth, 0)
         return np.where(active, slots, 0.0)

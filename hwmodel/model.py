@@ -6,13 +6,15 @@ from fractions import Fraction
 import numpy as np
 
 from hwmodel.chip import ChipSpec
-from hwmodel.evaluation import Evaluated, evaluate
+from hwmodel.evaluation import Evaluated, FloatArray, evaluate
 from hwmodel.percore import PerCore
 from hwmodel.placement import place
 from hwmodel.pricing import CHIP, Key, Line, PriceList, price_list
 from hwmodel.report import CHIP_NAME, NONE, CostReport, Row
 from refsnn.errors import NothingCompared
 from refsnn.trace import Activity
+
+TICK_REL = 2.0**-40  # a tick in whole cycles, and back in seconds
 
 
 def estimate(activity: Activity, chip: ChipSpec, *, cores: PerCore | None = None) -> CostReport:
@@ -66,7 +68,15 @@ def _report(
         cores=placement.cores,
         split_evenly=not per_core and any(count > 1 for count in placement.cores.values()),
         off_chip=tuple(sorted(placement.off_chip)),
+        overruns=_overruns(activity, chip, step_time),
     )
+
+
+def _overruns(activity: Activity, chip: ChipSpec, step_time: FloatArray) -> int:
+    """Steps that take longer than the chip's tick; the first may take one for each slot until its readout."""
+    if not chip.tick or not chip.tick.value:
+        return 0
+    return int((step_time[1:] > chip.tick.value * (1 + TICK_REL)).sum())
 
 
 def _total(activity: Activity, key: Key, totals: dict[Key, int]) -> int:

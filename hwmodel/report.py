@@ -75,6 +75,7 @@ class CostReport:
     cores: dict[str, int]  # group of nodes -> cores
     split_evenly: bool  # layers stand on several cores, and their work is taken to be spread evenly over them
     off_chip: tuple[tuple[str, str], ...]  # (weights or membranes, node) that are fetched in every step
+    overruns: int  # steps, of all samples and after the first, that took longer than the chip's tick
 
     @property
     def n_samples(self) -> int:
@@ -207,6 +208,7 @@ class CostReport:
             "cores": self.cores,
             "split_evenly": self.split_evenly,
             "off_chip": [list(pair) for pair in self.off_chip],
+            "overruns": self.overruns,
             "by_part": shares(self.by_part()),
             "by_node": shares(self.by_node()),
             "by_level": shares(self.by_level()),

@@ -79,6 +79,7 @@ def cost_table(report: CostReport) -> Table:
             f"half of the samples take at most {readable(energy.p50, 'J')} and {readable(latency.p50, 's')}, "
             f"99 % at most {readable(energy.p99, 'J')} and {readable(latency.p99, 's')}",
             *([f"{cores} cores: {_listed(report.cores)}"] if cores > len(report.cores) else []),
+            *([f"{report.overruns:,} steps took longer than the chip's tick"] if report.overruns else []),
             *(f"off the chip: {what} of {node}" for what, node in report.off_chip),
             *(
                 f"priced by an operating point's average, which holds static power too: {text}"

@@ -108,7 +108,8 @@ def simulate(
         tuple(_joined(nodes) for nodes in zip(*activities, strict=True)),
         np.full(drive.n_samples, steps, np.int64),
         steps,
-        chosen.edge_delay,
+        lag=chosen.lag(steps),
+        in_front=chosen.in_front,
     )
     return Trace(
         network=network.name,

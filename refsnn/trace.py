@@ -96,16 +96,17 @@ class NodeActivity:
 class Activity:
     """The work of a run, node by node; sample n ran `steps_run[n]` of T steps and did nothing after them.
 
-    spike_delay: 0 where a spike reached the next layer in the step it was fired in (lockstep), so that a chip on which layers
-    work side by side needs a step more for each layer; 1 where a spike took a step (pipeline), so that T steps are T steps.
-
-    What a schedule does before the T steps (`srp`, `cos`) stands in the first of them: who stops there has paid it.
+    lag: how many steps a layer is behind the one before it where layers work side by side, each on a part of the chip: 1 in
+    lockstep, since a spike takes a step there; 0 where the run had that step in it (pipeline); more where a layer takes in
+    all of its input before it fires.
+    in_front: steps before the T that are reported (srp), whose work stands in the first.
     """
 
     nodes: tuple[NodeActivity, ...]
     steps_run: IntArray
     n_steps: int
-    spike_delay: int = 0
+    lag: int = 1
+    in_front: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps_run", read_only(self.steps_run))

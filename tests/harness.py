@@ -18,12 +18,14 @@ class Result:
     err: str
 
 
-def run_here(*arguments, capsys):
+def run_here(*arguments, capsys, program="refsnn"):
     """The installed command's entry point in this process: no start-up time, the same code."""
-    from refsnn.cli import main
+    from refsnn.cli import hwmodel_main
+    from refsnn.cli import main as refsnn_main
 
+    main = {"refsnn": refsnn_main, "hwmodel": hwmodel_main}[program]
     before = sys.argv
-    sys.argv = ["refsnn", *map(str, arguments)]
+    sys.argv = [program, *map(str, arguments)]
     try:
         with pytest.raises(SystemExit) as stop:
             main()
