@@ -41,6 +41,12 @@ output_option = click.option(
     type=click.Path(dir_okay=False),
     help="Write the result to this file instead, whole or not at all.",
 )
+page_option = click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False),
+    help="Write the result to this file instead; a name that ends in .html gets a page with pictures.",
+)
 chip_option = click.option(
     "--chip", "chips", multiple=True, metavar="NAME|FILE", help="Packaged chip or chip spec; repeatable."
 )
@@ -221,12 +227,7 @@ def convert(model: str, spec: str | None, form: str, output: str, quantise: str 
     show_default=True,
     help="What stdout is.",
 )
-@click.option(
-    "--output",
-    "-o",
-    type=click.Path(dir_okay=False),
-    help="Write the result to this file instead; a name that ends in .html gets a page with pictures.",
-)
+@page_option
 def verify(model: str | None, data: str | None, case: str | None, form: str, output: str | None, **chosen: Any) -> int:
     """Compare the SNN with its source, neuron by neuron; exit 1 where it differs.
 
@@ -247,11 +248,7 @@ def verify(model: str | None, data: str | None, case: str | None, form: str, out
         raise click.UsageError(f"Missing argument '{'MODEL' if model is None else 'DATA'}'.")
     else:
         result = run_verify(model, data, Options(**chosen), progress_bar)
-    if output is not None and output.endswith((".html", ".htm")):
-        from refsnn.files import write_atomic
-
-        write_atomic(output, result.html().encode())
-        output = None
+    output = _page(output, result.html)
     if form == "junit":
         _put(result.junit(), output)
     else:
@@ -348,7 +345,7 @@ def run(
 )
 @limit_option
 @format_option
-@output_option
+@page_option
 def cost(
     model: str,
     data: str,
@@ -367,8 +364,9 @@ def cost(
     \b
     Examples:
       refsnn cost net.yaml test.npz --steps 8 --chip loihi --chip digital_45nm
-      refsnn cost net.yaml test.npz --chip loihi --by layer --by step --per-core
+      refsnn cost net.yaml test.npz --chip loihi --by layer --by step --per-core -o cost.html
     """
+    from refsnn import cost_report
     from refsnn.costing import price_run
 
     network = _network(model, spec)
@@ -376,6 +374,7 @@ def cost(
         priced = price_run(
             network, data, steps=steps, chips=chips or _default_chips(network), limit=limit, progress=progress, **chosen
         )
+    output = _page(output, lambda: cost_report.html(priced))
     return _emit("cost", priced.as_data(), priced.tables(), form, output)
 
 
@@ -680,6 +679,16 @@ def _emit(schema: str, data: dict[str, Any], tables: Sequence[Table | str], form
         text = "".join(map(rendered, tables))
     _put(text, output)
     return 0
+
+
+def _page(output: str | None, html: Callable[[], str]) -> str | None:
+    """Writes the page where the file is to be one; where the result goes then."""
+    if output is None or not output.endswith((".html", ".htm")):
+        return output
+    from refsnn.files import write_atomic
+
+    write_atomic(output, html().encode())
+    return None
 
 
 def _put(text: str, output: str | None) -> None:
