@@ -362,7 +362,7 @@ def cost(
     Event-driven chips are priced with the spiking network's activity, frame-based ones with the source's frame.
 
     \b
-    Examples:
+    Example:
       refsnn cost net.yaml test.npz --steps 8 --chip loihi --chip digital_45nm
       refsnn cost net.yaml test.npz --chip loihi --by layer --by step --per-core -o cost.html
     """

@@ -212,10 +212,9 @@ def _energies(
 
 def _by_readout(slots: FloatArray, depth: int, out: FloatArray) -> None:
     """Slots up to the first readout belong to the first step."""
+    # one after the other: NumPy's own sums group them differently for a single sample
     out[0] = slots[0]
-    for slot in slots[
-        1 : depth + 1
-    ]:  # one after the other: NumPy's own sums group them differently for a single sample
+    for slot in slots[1 : depth + 1]:
         out[0] += slot
     out[1:] = slots[depth + 1 :]
 
