@@ -8,7 +8,7 @@ import numpy as np
 
 from refsnn.kernels.bits import count
 from refsnn.kernels.compiling import compiled
-from refsnn.kernels.fan_in import SummingPool, as_map, fan_out, reached
+from refsnn.kernels.fan_in import as_map, fan_out, reached
 from refsnn.layers import (
     AvgPool2d,
     Conv1d,
@@ -23,8 +23,9 @@ from refsnn.layers import (
     kind_of,
 )
 from refsnn.network import Network, Node
+from refsnn.reaching import Reach
 from refsnn.schedules import Schedule
-from refsnn.signals import AnySignal, HandedOn, Spikes, n_samples_of
+from refsnn.signals import AnySignal, bits_behind, n_samples_of
 from refsnn.trace import Geometry, IntArray, NodeActivity
 
 Array = np.ndarray[Any, Any]
@@ -41,8 +42,12 @@ def node_activity(
     *,
     updates: Array,
     remember: Remember = lambda _, make: make(),
+    reached: tuple[Reach, ...] = (),
 ) -> NodeActivity:
-    """The work of one node over T steps, in each of which a neuron is updated updates[t] times."""
+    """The work of one node over T steps, in each of which a neuron is updated updates[t] times.
+
+    reached: where events came to the inputs of a node with a potential.
+    """
     steps, layer, kind = len(updates), node.layer, kind_of(node.layer)
     n_samples = n_samples_of(inputs[0])
 
@@ -61,7 +66,7 @@ def node_activity(
     ):  # those are updated, not driven event by event: their currents are no events
         received = sum((_received(signal, each_in) for signal in inputs), start=zero)
     if isinstance(layer, WeightLayer):
-        key = node.name, "fan_out", _bits(inputs[0]) is not None  # of the pool's input, or of what the pool gives
+        key = node.name, "fan_out", bits_behind(inputs[0]) is not None  # of the pool's input, or of what the pool gives
         each = remember(key, lambda: _fan_out(inputs[0], layer, network.shapes[node.inputs[0]]))
         caused = _weighted_events(inputs[0], each)
     blank: NodeActivity = remember((node.name, "blank"), lambda: _blank(network, node))
@@ -74,7 +79,7 @@ def node_activity(
             "synops": per_step(caused if from_spikes else zero),
             "macs": per_step(zero if from_spikes else caused),
             "updates": per_step(zero if idle else zero + blank.n_neurons * updates[:, None]),
-            "driven": per_step(zero),
+            "driven": per_step(sum((_driven(one) for one in reached), start=zero)),
             "spikes_out": per_step(spikes),
         }
     )
@@ -144,7 +149,7 @@ def _over_steps(spikes):  # type: ignore[no-untyped-def]
 
 def _received(signal: AnySignal, each_in: Callable[[AnySignal], Array]) -> IntArray:
     """Spikes, or nonzero numbers where spikes did not make them, per step and sample."""
-    bits = _bits(signal)
+    bits = bits_behind(signal)
     if bits is not None:
         origin, pool = bits
         return origin.total if pool is None else count(origin.bits, each_in(signal))
@@ -153,9 +158,16 @@ def _received(signal: AnySignal, each_in: Callable[[AnySignal], Array]) -> IntAr
     return _weighted(flat, np.ones(flat.shape[2], np.int64)).reshape(events.shape[:2])
 
 
+def _driven(reached: Reach) -> IntArray:
+    """Neurons that events reached, per step and sample."""
+    flat = np.ascontiguousarray(reached.hit).reshape(reached.hit.shape[0] * reached.hit.shape[1], 1, -1)
+    total = _weighted(flat, np.full(flat.shape[2], reached.alike, np.int64))
+    return total.reshape(reached.hit.shape[:2])
+
+
 def _weighted_events(signal: AnySignal, each: Array) -> IntArray:
     """Sum over events of what each pixel's cause, all channels alike: each int64[height, width]; per step and sample."""
-    bits = _bits(signal)
+    bits = bits_behind(signal)
     if bits is not None:
         return count(bits[0].bits, each)
     events = signal.values != 0 if signal.events is None else signal.events
@@ -163,17 +175,8 @@ def _weighted_events(signal: AnySignal, each: Array) -> IntArray:
     return _weighted(flat, each.ravel()).reshape(events.shape[:2])
 
 
-def _bits(signal: AnySignal) -> tuple[Spikes, SummingPool | None] | None:
-    """The spikes as bits behind the signal, and the pool on their way; None where there are none."""
-    if isinstance(signal, Spikes):
-        return signal, None
-    if isinstance(signal, HandedOn) and isinstance(signal.origin, Spikes):
-        return signal.origin, signal.pool
-    return None
-
-
 def _reached(signal: AnySignal) -> Array:
-    bits = _bits(signal)
+    bits = bits_behind(signal)
     assert bits is not None
     origin, pool = bits
     assert pool is not None
@@ -182,7 +185,7 @@ def _reached(signal: AnySignal) -> Array:
 
 def _fan_out(signal: AnySignal, layer: WeightLayer, shape: Shape) -> Array:
     """Accumulates that an event of each pixel causes: int64[height, width], of the map whose events are counted."""
-    bits = _bits(signal)
+    bits = bits_behind(signal)
     if bits is not None:
         return fan_out(layer, bits[0].shape, bits[1])
     if isinstance(layer, Linear):
@@ -230,7 +233,8 @@ def with_first_steps(network: Network, schedule: Schedule, activity: Mapping[str
     """The nodes' work over T steps: what a schedule does before them is added to the first.
 
     Steps in front are work of every node. A rehearsal is work of the neurons, which is among their updates already, and of
-    everything between them and the neurons before: that sees the first steps of its input twice.
+    everything between them and the neurons before: that sees the first steps of its input twice,
+    and the neurons are driven twice.
     """
     front, twice = schedule.in_front, schedule.rehearsed
     if not front and not twice:
@@ -244,6 +248,8 @@ def with_first_steps(network: Network, schedule: Schedule, activity: Mapping[str
         repeated = front or (twice if node.name in rehearsing else 0)
         counts = {name: values[front:].copy() for name, values in activity[node.name].counts().items()}
         for name, values in activity[node.name].counts().items():
-            counts[name][0] += values[:repeated].sum(0)
+            # updates have the rehearsal's among them already
+            again = front or twice if name == "driven" else repeated
+            counts[name][0] += values[:again].sum(0)
         made.append(activity[node.name].with_counts(counts))
     return made

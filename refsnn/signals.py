@@ -126,6 +126,15 @@ def n_samples_of(signal: AnySignal) -> int:
     return int(signal.values.shape[1])
 
 
+def bits_behind(signal: AnySignal) -> tuple[Spikes, SummingPool | None] | None:
+    """The spikes as bits behind the signal, and the pool on their way; None where there are none."""
+    if isinstance(signal, Spikes):
+        return signal, None
+    if isinstance(signal, HandedOn) and isinstance(signal.origin, Spikes):
+        return signal.origin, signal.pool
+    return None
+
+
 def at(signal: AnySignal, t: int) -> AnySignal:
     """One step of the signal."""
     return signal.of(lambda a: a[t if len(a) > 1 else 0][None])
@@ -138,14 +147,15 @@ def every_step(signal: AnySignal, steps: int) -> AnySignal:
 
 def delayed(signal: AnySignal, delay: int, steps: int) -> AnySignal:
     """The signal `delay` steps later; before it nothing arrives."""
+    return signal if delay == 0 else signal.of(lambda a: later(a, delay, steps))
+
+
+def later(a: Array, delay: int, steps: int) -> Array:
+    """All steps of an array, each `delay` steps later; before it zeros."""
     if delay == 0:
-        return signal
-
-    def later(a: Array) -> Array:
-        silence = np.zeros((min(delay, steps), *a.shape[1:]), a.dtype)
-        return np.concatenate([silence, np.broadcast_to(a, (steps, *a.shape[1:]))[: max(steps - delay, 0)]])
-
-    return signal.of(later)
+        return a
+    silence = np.zeros((min(delay, steps), *a.shape[1:]), a.dtype)
+    return np.concatenate([silence, np.broadcast_to(a, (steps, *a.shape[1:]))[: max(steps - delay, 0)]])
 
 
 def joined(parts: list[AnySignal]) -> AnySignal:

@@ -16,7 +16,7 @@ from refsnn.neurons import DECAYS, LI, Firing, Neuron, Stateful, numbers
 from refsnn.trace import Trace
 
 EXPONENTS = (-3, 2)
-WORK = ("events_in", "synops", "macs", "spikes_out")
+WORK = ("events_in", "synops", "macs", "driven", "spikes_out")
 
 
 def _silence(case: Case) -> Outcome:
