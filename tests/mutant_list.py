@@ -262,5 +262,8 @@ NEAREST = (
     ("refsnn/study", "test_cli"),
     ("refsnn/formats", "test_formats test_specs"),
     ("refsnn/files", "test_cli test_golden"),
-    ("hwmodel", "test_cost test_cost_reports test_cost_laws test_timing_laws test_placement_laws test_units"),
+    (
+        "hwmodel",
+        "test_cost test_cost_reports test_cost_laws test_timing_laws test_placement_laws test_vocabulary test_units",
+    ),
 )

@@ -69,7 +69,7 @@ def test_the_readmes_commands_run(specs, tmp_path, monkeypatch, capsys):
     commands = [
         line for block in blocks(ROOT / "README.md", "") for line in block.splitlines() if line.startswith("refsnn ")
     ]
-    assert len(commands) == 14
+    assert len(commands) == 15
     for command in commands:
         result = run_here(*shlex.split(command, comments=True)[1:], capsys=capsys)
         assert result.code == (1 if " verify " in command else 0), (command, result)
@@ -93,9 +93,11 @@ def test_the_readmes_figures_are_those_of_the_demo(ann, snn, trace, test_data, c
 
 
 def test_every_command_is_documented():
-    from refsnn.cli import cli
+    from refsnn.cli import cli, hwmodel_cli
 
     documented = (ROOT / "docs" / "cli.md").read_text() + (ROOT / "README.md").read_text()
+    for name in hwmodel_cli.commands:
+        assert f"`hwmodel {name}`" in documented
     for name, command in cli.commands.items():
         for words in [f"{name} {sub}" for sub in getattr(command, "commands", [])] or [name]:
             assert f"`{words}`" in documented or f"refsnn {words}" in documented

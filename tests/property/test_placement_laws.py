@@ -166,3 +166,16 @@ def test_links_that_are_never_the_busiest_are_left_out(rows):
     for weights in ((1, 0), (0, 1), (1, 1), (3, 1), (1, 5)):
         assert (kept @ weights).max(initial=0) == (loads @ weights).max()
     assert len(kept) <= len(np.unique(loads, axis=0))
+
+
+def test_kernels_fill_the_memory_of_a_core():
+    """Six outputs of four weights of 8 bit: 9 bytes hold two of them."""
+    layers = (Node("fc1", Linear(weight=np.ones((6, 4))), ("input",)), Node("if1", IF(v_threshold=1.0), ("fc1",)))
+    activity = simulate(Network("net", (4,), layers), np.ones((1, 4)), steps=1).activity
+    assert place(activity, chip(Cores(count=9, neurons=9, weight_memory=9, weight_bits=8))).cores == {"if1": 3}
+    with pytest.raises(CapacityError) as error:
+        place(activity, chip(Cores(count=9, neurons=9, weight_memory=3, weight_bits=8)))
+    assert str(error.value) == (
+        "chip 'mesh' cannot hold the network: one channel of if1, of 24 weights, is over a core's 3 bytes; take another chip or a "
+        "network with smaller layers"
+    )
