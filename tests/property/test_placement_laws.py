@@ -18,7 +18,7 @@ from hwmodel.splitting import Blocks, Feed, Split
 from refsnn import Network, Node, simulate
 from refsnn import strategies as snn
 from refsnn.errors import CapacityError
-from refsnn.layers import AvgPool2d, Conv2d, Flatten
+from refsnn.layers import AvgPool2d, Conv2d, Flatten, Linear
 from refsnn.neurons import IF
 
 PRICE = Figure(kind=Kind.MARGINAL, grade=Grade.ESTIMATED, source="drawn", nominal=1e-12)
