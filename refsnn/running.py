@@ -41,13 +41,13 @@ class Run:
         for group in self.context.network.groups:
             tied = len(group) > 1 or group[0].name in group[0].inputs
             signals |= self._step_by_step(group, signals) if tied else self._at_once(group[0], signals)
-            reaches |= self._reached(group, signals, reaches)
+            reaches |= self.reached(group, signals, reaches)
             for node in group:
                 sources = tuple(self._read(signals[name], node, i) for i, name in enumerate(node.inputs))
                 activity[node.name] = node_activity(
                     self.context.network, node, sources, signals[node.name],
                     updates=self.context.schedule.updates(self.context.steps), remember=self.context.network.memo.of,
-                    reached=self._behind(node, reaches) if node.name in self.context.network.stateful else (),
+                    reached=self.behind(node, reaches) if node.name in self.context.network.stateful else (),
                 )  # fmt: skip
             done = {node.name for node in group}
             for name, readers in waiting.items():
@@ -64,7 +64,7 @@ class Run:
         self.context.results.readout[...] = np.add.accumulate(flat[self.context.schedule.in_front :], axis=0)
         return with_first_steps(self.context.network, self.context.schedule, activity)
 
-    def _reached(
+    def reached(
         self, group: tuple[Node, ...], signals: Mapping[str, AnySignal], reaches: Mapping[str, Reach]
     ) -> dict[str, Reach]:
         """Where events come to those nodes of a group that neurons' currents are made of."""
@@ -82,12 +82,12 @@ class Run:
         while True:
             before = dict(found)
             for node in handing:
-                found[node.name] = passed_on(network, node, self._behind(node, {**reaches, **found}), backend)
+                found[node.name] = passed_on(network, node, self.behind(node, {**reaches, **found}), backend)
             again = any(name in found for node in handing for name in node.inputs)  # a cycle: until nothing is added
             if not again or all(np.array_equal(found[name].hit, before[name].hit) for name in found):
                 return found
 
-    def _behind(self, node: Node, reaches: Mapping[str, Reach]) -> tuple[Reach, ...]:
+    def behind(self, node: Node, reaches: Mapping[str, Reach]) -> tuple[Reach, ...]:
         """Where events came to the node's inputs, as it reads them."""
         steps = self.context.steps
         return tuple(reaches[name].later(self._delay(node, i), steps) for i, name in enumerate(node.inputs))

@@ -16,9 +16,10 @@ from refsnn.errors import SpecError, UnsupportedLayerError
 from refsnn.fitting import check_carried, check_fits
 from refsnn.layers import kind_of
 from refsnn.network import Network
+from refsnn.online import Stopping, check_online, run_online
 from refsnn.results import Results
 from refsnn.running import Run
-from refsnn.schedules import check_schedule, schedule_of
+from refsnn.schedules import Schedule, check_schedule, schedule_of
 from refsnn.signals import Signal
 from refsnn.trace import Activity, NodeActivity, Record, Trace
 from refsnn.worker import Context, Exactly
@@ -42,6 +43,7 @@ def simulate(
     backend: str = "auto",
     schedule: str = "lockstep",
     record: Record = Record(),
+    policy: Stopping | None = None,
     threads: int | None = None,
     progress: Progress = unwatched,
 ) -> Trace:
@@ -56,6 +58,8 @@ def simulate(
         latency_steps; schedules.py). IF with reset by subtraction only.
         "srp", "cos": learn from the potentials that 4 steps in front leave ("srp:2" takes 2 of them; residual.py). The trace has
         T steps; what the steps in front cost stands in the first step of `activity`, so a sample that stops there has paid it.
+    policy: stops each sample when it says so, in lockstep; what the trace has of a sample after its exit, activity.steps_run, is
+        what was there then, and no work. The same as a whole run with activity.until(policy.exit_step(readout)).
     threads: how many chunks of samples run side by side; by default as many as there are cores. The same bits.
     Raises ShapeError, UnsupportedLayerError, SpecError; NothingCompared for no samples.
     """
@@ -71,6 +75,13 @@ def simulate(
     drive = as_drive(x, network.input_shape)
     if backend == "auto":
         backend = "naive" if connections(network) * steps * drive.n_samples <= SMALL else "fast"
+    if policy is not None:
+        check_online(network, arithmetic, chosen, record)
+        stopped = run_online(
+            network, drive, policy, steps=steps, arithmetic=arithmetic, backend=backend, schedule=chosen, record=record
+        )
+        progress(drive.n_samples, drive.n_samples)
+        return _trace(network, drive, arithmetic, chosen, steps, stopped.results, stopped.activity)
     results = Results.of(network, drive.n_samples, steps, arithmetic, record)
     all_steps = steps + chosen.in_front
 
@@ -111,6 +122,18 @@ def simulate(
         lag=chosen.lag(steps),
         in_front=chosen.in_front,
     )
+    return _trace(network, drive, arithmetic, chosen, steps, results, activity)
+
+
+def _trace(
+    network: Network,
+    drive: Drive,
+    arithmetic: Arithmetic,
+    chosen: Schedule,
+    steps: int,
+    results: Results,
+    activity: Activity,
+) -> Trace:
     return Trace(
         network=network.name,
         network_digest=network.digest,
