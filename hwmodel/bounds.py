@@ -4,6 +4,7 @@ from dataclasses import replace
 from enum import Enum
 
 from hwmodel.chip import Action, ChipSpec, Component
+from hwmodel.decision import DecisionSpec
 from hwmodel.evaluation import evaluate
 from hwmodel.figures import Figure
 from hwmodel.placement import place
@@ -32,8 +33,18 @@ def at_end(chip: ChipSpec, end: End) -> ChipSpec:
     def component(old: Component) -> Component:
         return replace(old, actions=[action(each) for each in old.actions])
 
+    def decision(old: DecisionSpec) -> DecisionSpec:
+        return replace(
+            old,
+            energies={name: figure(each) for name, each in old.energies.items()},
+            time=figure(old.time) if old.time else None,
+            message=figure(old.message) if old.message else None,
+            round_trip=figure(old.round_trip) if old.round_trip else None,
+        )
+
     return replace(
         chip,
+        decision=decision(chip.decision) if chip.decision else None,
         components=[component(each) for each in chip.components],
         static=figure(chip.static),
         barrier=figure(chip.barrier) if chip.barrier else None,

@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 
 from hwmodel.accesses import COUNTS, ESSENTIAL, Drive
 from hwmodel.cores import Cores, LayerCores
+from hwmodel.decision import DecisionSpec
 from hwmodel.figures import CONFIG, Bits, Bytes, Energy, Hertz, Metres, Power, Time, Volts
 from refsnn.errors import did_you_mean
 from refsnn.offers import offer
@@ -128,6 +129,7 @@ class ChipSpec:
     cores: Cores | None = None
     layer_cores: LayerCores | None = None
     crossbar: Crossbar | None = None
+    decision: DecisionSpec | None = None  # None: it is not known what a policy that stops samples early costs here
     included: dict[str, str] = field(default_factory=dict)  # essential work that other figures already hold, and which
     references: dict[str, str] = field(default_factory=dict)  # short name used in sources -> the publication
     assumptions: tuple[str, ...] = ()  # what the model takes for granted on this chip
@@ -185,6 +187,12 @@ def figures(chip: ChipSpec) -> dict[str, Any]:
             found[f"{component.name}: {action.name}, energy"] = ("J", action.energy)
             if action.time:
                 found[f"{component.name}: {action.name}, time"] = ("s", action.time)
+    if chip.decision:
+        found |= {f"decision: {name}, energy": ("J", figure) for name, figure in chip.decision.energies.items()}
+        for name, unit, extra in (("operation, time", "s", chip.decision.time), ("message, energy", "J", chip.decision.message),
+                                  ("round trip, time", "s", chip.decision.round_trip)):  # fmt: skip
+            if extra:
+                found[f"decision: {name}"] = (unit, extra)
     for name, figure in (("barrier at the end of a step", chip.barrier), ("least time of a step", chip.tick)):
         if figure:
             found[name] = ("s", figure)

@@ -1,12 +1,15 @@
 """What stopping early is worth: accuracy, steps, energy and latency of a policy on a chip."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 from typing import Any, Protocol
 
 import numpy as np
 
+from hwmodel.bounds import End, at_end
 from hwmodel.chip import ChipSpec, Family
+from hwmodel.deciding import PolicyCost, policy_cost
 from hwmodel.stopping import Stopped, stopped_costs
 from refsnn.errors import ShapeError, SpecError
 from refsnn.trace import Trace
@@ -16,7 +19,7 @@ ANYTIME = ("lockstep", "pipeline", "srp", "cos")  # schedules whose readout afte
 
 
 class Policy(Protocol):
-    """What score() needs of a policy."""
+    """What score() needs of a policy. With `work` (deciding.Work) its own operations are charged, with `activity` its network."""
 
     @property
     def name(self) -> str: ...
@@ -25,18 +28,34 @@ class Policy(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Spread:
+    """Over the samples: mean, and what half and 99 % of them take at most."""
+
+    mean: float
+    p50: float
+    p99: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class PolicyScore:
-    """A policy on a chip; per inference. The policy's own work (a top-2 search, a softmax) is not charged yet."""
+    """A policy on a chip; per inference, the policy's own work included."""
 
     policy: str
     chip: str
     accuracy: float
     mean_steps: float
+    steps: Spread
     energy_j: float
+    energy: Spread
     latency_s: float
+    latency: Spread
     edp_js: float  # mean of energy * latency
+    policy_energy_j: float  # of energy_j: what deciding takes
+    saving: float  # share of the energy of always running T steps
+    break_even_j: float | None  # a decision that cost more would cost more than it saves; None where nothing is decided
     is_lower_bound: bool  # of the energy: something has no known price
     latency_is_lower_bound: bool
+    unpriced: tuple[str, ...]  # of the policy's own work
 
 
 def score(policy: Policy, trace: Trace, labels: Array, chip: ChipSpec) -> PolicyScore:
@@ -61,28 +80,56 @@ def scores(policies: Sequence[Policy], trace: Trace, labels: Array, chips: Seque
         raise ShapeError(f"labels have shape {list(labels.shape)}, the run has {trace.n_samples} samples")
     exits = [policy.exit_step(trace.readout) for policy in policies]
     samples = np.arange(trace.n_samples)
-    right = [float((trace.readout[e - 1, samples].argmax(-1) == labels).mean()) for e in exits]
-    return [
-        _scored(policy, stopped, accuracy, exit_step)
-        for stopped in stopped_costs(trace.activity, chips)
-        for policy, accuracy, exit_step in zip(policies, right, exits, strict=True)
-    ]
+    right = trace.readout.argmax(-1) == labels
+    accuracies = [float(right[e - 1, samples].mean()) for e in exits]
+    spreads = [_spread(e.astype(np.float64)) for e in exits]
+    found = []
+    for chip, stopped in zip(chips, stopped_costs(trace.activity, chips), strict=True):
+        for policy, accuracy, steps, exit_step in zip(policies, accuracies, spreads, exits, strict=True):
+            own = policy_cost(policy, exit_step, trace.steps, trace.readout.shape[2], chip)
+            found.append(_scored(policy, stopped, own, accuracy, steps, exit_step))
+    return found
 
 
-def _scored(policy: Policy, stopped: Stopped, accuracy: float, exit_step: Array) -> PolicyScore:
+def _scored(
+    policy: Policy, stopped: Stopped, own: PolicyCost, accuracy: float, steps: Spread, exit_step: Array
+) -> PolicyScore:
     samples = np.arange(len(exit_step))
-    energy, latency = stopped.energy_j[exit_step - 1, samples], stopped.latency_s[exit_step - 1, samples]
+    run = stopped.energy_j[exit_step - 1, samples]
+    energy, latency = run + own.energy_j, stopped.latency_s[exit_step - 1, samples] + own.latency_s
+    whole, decisions = float(stopped.energy_j[-1].mean()), float(own.decisions.mean())
+    over_energy, over_latency = _spread(energy), _spread(latency)
     return PolicyScore(
         policy=policy.name,
         chip=stopped.chip,
         accuracy=accuracy,
-        mean_steps=float(exit_step.mean()),
-        energy_j=float(energy.mean()),
-        latency_s=float(latency.mean()),
+        mean_steps=steps.mean,
+        steps=steps,
+        energy_j=over_energy.mean,
+        energy=over_energy,
+        latency_s=over_latency.mean,
+        latency=over_latency,
         edp_js=float((energy * latency).mean()),
-        is_lower_bound=stopped.is_lower_bound,
-        latency_is_lower_bound=stopped.latency_is_lower_bound,
+        policy_energy_j=float(own.energy_j.mean()),
+        saving=1 - over_energy.mean / whole if whole else 0.0,
+        break_even_j=(whole - float(run.mean())) / decisions if decisions and policy_decides(policy) else None,
+        is_lower_bound=stopped.is_lower_bound or bool(own.unpriced),
+        latency_is_lower_bound=stopped.latency_is_lower_bound or own.time_unknown,
+        unpriced=own.unpriced,
     )
+
+
+def policy_decides(policy: Policy) -> bool:
+    """Whether the policy looks at readouts: then a decision has a price."""
+    work: Any = getattr(policy, "work", None)
+    return work is not None and any(work.counts(2).values())
+
+
+def _spread(values: Array) -> Spread:
+    n = len(values)
+    middle, late = ceil(0.5 * n) - 1, ceil(0.99 * n) - 1
+    ordered = np.partition(values, (middle, late))
+    return Spread(mean=float(values.mean()), p50=float(ordered[middle]), p99=float(ordered[late]))
 
 
 def pareto(scores: Sequence[PolicyScore]) -> tuple[bool, ...]:
@@ -93,3 +140,60 @@ def pareto(scores: Sequence[PolicyScore]) -> tuple[bool, ...]:
         return a.chip == b.chip and as_good and (a.accuracy > b.accuracy or a.energy_j < b.energy_j)
 
     return tuple(not any(beats(other, one) for other in scores) for one in scores)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bounds:
+    """A policy's energy on a chip with all of its figures at their low, and all at their high end, known ones only."""
+
+    policy: str
+    chip: str
+    low_j: float
+    high_j: float
+
+
+def score_bounds(policies: Sequence[Policy], trace: Trace, labels: Array, chips: Sequence[ChipSpec]) -> list[Bounds]:
+    """The interval of every score, in the order of scores()."""
+    ends = [scores(policies, trace, labels, [at_end(chip, end) for chip in chips]) for end in End]
+    return [
+        Bounds(policy=a.policy, chip=a.chip, low_j=min(a.energy_j, b.energy_j), high_j=max(a.energy_j, b.energy_j))
+        for a, b in zip(*ends, strict=True)
+    ]
+
+
+def unstable_pairs(
+    policies: Sequence[Policy], trace: Trace, labels: Array, chip: ChipSpec
+) -> list[tuple[str, str, str]]:
+    """(policy, policy, figure) of which the first costs less than the second, unless that figure lies at the other end.
+
+    Every figure with an interval is moved to its low and to its high end, one at a time, then all together.
+    """
+    nominal = {one.policy: one.energy_j for one in scores(policies, trace, labels, [chip])}
+    found: dict[tuple[str, str], str] = {}
+    variants = {"all figures": [at_end(chip, end) for end in End], **_one_by_one(chip)}
+    for figure, ends in variants.items():
+        for one in ends:
+            moved = {each.policy: each.energy_j for each in scores(policies, trace, labels, [one])}
+            for a in nominal:
+                for b in nominal:
+                    if nominal[a] < nominal[b] and moved[a] > moved[b]:
+                        found.setdefault((a, b), figure)
+    return [(a, b, figure) for (a, b), figure in found.items()]
+
+
+def _one_by_one(chip: ChipSpec) -> dict[str, list[ChipSpec]]:
+    """Every figure with an interval -> the chip with this figure at its low, and at its high end."""
+    found: dict[str, list[ChipSpec]] = {}
+    for end in End:
+        moved = at_end(chip, end)
+        if chip.static != moved.static and chip.static.interval[0] != chip.static.interval[1]:
+            found.setdefault("static power", []).append(replace(chip, static=moved.static))
+        for i, (old, new) in enumerate(zip(chip.components, moved.components, strict=True)):
+            for j, (action, other) in enumerate(zip(old.actions, new.actions, strict=True)):
+                low, high = action.energy.interval
+                if action.energy.nominal is None or low == high:
+                    continue
+                actions = [*old.actions[:j], replace(action, energy=other.energy), *old.actions[j + 1 :]]
+                components = [*chip.components[:i], replace(old, actions=actions), *chip.components[i + 1 :]]
+                found.setdefault(f"{old.name}: {action.name}", []).append(replace(chip, components=components))
+    return found
