@@ -87,11 +87,11 @@ def _run_length_flits(node: NodeActivity, place: Place) -> Terms:
     return {"spikes_out": Fraction(1), "steps": Fraction(node.n_neurons // (2**place.width - 1))}
 
 
-def _arrays(node: NodeActivity, place: Place) -> int:
-    """Crossbars side by side for one position of the kernel."""
+def _arrays(node: NodeActivity, place: Place, taps: int = 1) -> int:
+    """Crossbars side by side for so many positions of the kernel, one below the other along the rows."""
     shape = node.geometry
     assert shape is not None
-    rows = ceil(shape.in_channels / shape.groups / place.crossbar[0])
+    rows = ceil(taps * shape.in_channels / shape.groups / place.crossbar[0])
     return shape.groups * rows * ceil(shape.out_channels / shape.groups / place.crossbar[1])
 
 
@@ -174,6 +174,11 @@ COUNTS: dict[str, Word] = {
         meaning="the same with all positions of a kernel as one",
         terms=lambda node, place: {"steps": Fraction(_arrays(node, place) * _positions(node))}, kinds=WEIGHT, crossbar=True,
     ),
+    "crossbar_stacks": Word(
+        meaning="arrays read where a layer's whole window stands along the rows, over as many arrays as it takes",
+        terms=lambda node, place: {"steps": Fraction(_arrays(node, place, _kernel(node)) * _positions(node))},
+        kinds=WEIGHT, crossbar=True,
+    ),
     "crossbar_outputs": Word(
         meaning="outputs of weight layers in every step", terms=_per_step(lambda node: node.n_neurons), kinds=WEIGHT,
         crossbar=True,
@@ -202,7 +207,7 @@ COUNTS: dict[str, Word] = {
 # what no chip gets for free: work of this kind that no action of a chip counts is listed as unpriced, unless the chip says
 # which of its figures hold it already
 ESSENTIAL = ("synops", "macs", "updates")
-_CROSSBAR = ("crossbar_reads", "crossbar_windows", "crossbar_outputs")
+_CROSSBAR = ("crossbar_reads", "crossbar_windows", "crossbar_stacks", "crossbar_outputs")
 COVERED_BY = {
     "synops": ("synops", "dense_macs", *_CROSSBAR),
     "macs": ("macs", "dense_macs", *_CROSSBAR),
