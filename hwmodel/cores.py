@@ -1,5 +1,8 @@
 """What the cores of a chip can hold."""
 
+from typing import Annotated
+
+from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from hwmodel.figures import CONFIG, Bits, Bytes
@@ -34,12 +37,12 @@ class Cores:
 class LayerCores:
     """Cores that differ and take one convolution or linear layer each, with the neurons behind it and their pool."""
 
-    weights: list[Count]  # kernel memory of each core, in words
+    weights: Annotated[list[Count], Field(min_length=1)]  # kernel memory of each core, in words
     neurons: list[Count]  # potentials of each core
     biases: Count
     power_of_two: bool  # kernel addresses are bit fields: inputs * 2^(ceil(log2(kernel)) + ceil(log2(outputs))) words
     max_kernel: Count
-    strides: list[Count]
+    strides: Annotated[list[Count], Field(min_length=1)]
     max_in: tuple[Count, Count]  # height, width
     max_out: tuple[Count, Count]
     fan_out: Count  # layers that a core sends to
