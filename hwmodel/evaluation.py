@@ -111,15 +111,12 @@ class _Compiled:
         lag = activity.lag if chip.execution is Execution.PARALLEL else 0
         depth = {group: lag * each for group, each in placement.depth.items()}
         deepest = max(depth.values())
-        groups = list(dict.fromkeys(placement.groups.values()))
+        groups = dict.fromkeys(r.group for r in prices.resources)
         return _Compiled(
             prices=prices,
             depth=deepest,
             energy=_energies(activity, prices, depth, deepest),
-            busy=tuple(
-                (depth[group], tuple(_Duration.of(r, clocked=bool(chip.clock)) for r in prices.resources if r.group == group))
-                for group in groups
-            ),
+            busy=tuple((depth.get(group, 0), _durations(prices, group)) for group in groups),
             links=tuple(_Duration.of(r, clocked=bool(chip.clock)) for r in prices.links),
             sent=tuple(depth[placement.groups[node.node]] for node in activity.nodes),
             barrier=_ticks(chip.barrier.value if chip.barrier else 0.0, chip.clock),
@@ -187,6 +184,12 @@ class _Duration:
                 total /= self.over
             np.ceil(total, out=total)
         return total
+
+
+def _durations(prices: PriceList, group: str) -> tuple[_Duration, ...]:
+    """Of the group's resources."""
+    clocked = bool(prices.chip.clock)
+    return tuple(_Duration.of(resource, clocked=clocked) for resource in prices.resources if resource.group == group)
 
 
 def _longest(resources: tuple[_Duration, ...], chunk: _Chunk, steps: int, samples: int) -> FloatArray:

@@ -11,12 +11,13 @@ from math import lcm
 
 from hwmodel import routing
 from hwmodel.accesses import COUNTS, COVERED_BY, ESSENTIAL, Place, Terms
-from hwmodel.chip import Action, ChipSpec, Component, words
+from hwmodel.chip import Action, ChipSpec, Component, Execution, words
 from hwmodel.percore import PerCore
 from hwmodel.placement import Placement
 from refsnn.trace import Activity, NodeActivity
 
 CHIP = -1
+ALL = ""  # the group of what the chip does for all layers
 Key = tuple[int, str] | tuple[int, str, int]  # node, base; with the core behind it where counts are per core
 Form = dict[Key, Fraction]
 
@@ -110,17 +111,25 @@ def _place(node: NodeActivity, activity: Activity, chip: ChipSpec, placement: Pl
 def _resources(
     activity: Activity, lines: tuple[Line, ...], placement: Placement, chip: ChipSpec, cores: PerCore | None
 ) -> Iterator[Resource]:
-    """For every group and component, for every core where its counts are known, else for an even share."""
-    groups = list(dict.fromkeys(placement.groups.values()))
+    """For every group and component, for every core where its counts are known, else for an even share.
+
+    What the chip does once a step it does on every core where layers work side by side, and in turn with them otherwise.
+    """
+    in_turn = chip.execution is Execution.SEQUENTIAL
+    groups = [*dict.fromkeys(placement.groups.values()), *([ALL] if in_turn else [])]
     for group in groups:
-        count = placement.cores[group]
+        count = placement.cores.get(group, 1)
         each = range(count) if cores is not None and count > 1 else (None,)
         for component in chip.components:
             mine = [
                 line
                 for line in lines
                 if line.component is component
-                and (line.node is None or placement.groups[activity.nodes[line.node].node] == group)
+                and (
+                    group == ALL or not in_turn
+                    if line.node is None
+                    else placement.groups[activity.nodes[line.node].node] == group
+                )
                 and not routing.on_links(line, chip)
             ]
             for core in each:

@@ -55,4 +55,4 @@ def neurons(name, inputs, count, *, steps, **totals):
 def activity(*nodes):
     """One sample that ran all steps; spikes take a step to the next layer, so that layers need not wait for each other."""
     steps = len(nodes[0].synops)
-    return Activity(nodes, np.array([steps]), steps, spike_delay=1)
+    return Activity(nodes, np.array([steps]), steps, lag=0)

@@ -219,7 +219,6 @@ def test_odins_cycles_are_those_of_its_documentation():
     assert report.unpriced == ("core time reference (4 times)",)
 
 
-@pytest.mark.xfail(strict=True, reason="what a chip does once a step takes time once for each group of layers in turn")
 def test_odins_time_reference_is_one_a_step_however_many_layers_there_are():
     run = activity(
         linear("fc1", ("input",), 100, 50, steps=4, events_in=30, synops=1500), neurons("if1", ("fc1",), 50, steps=4),

@@ -237,6 +237,6 @@ def test_a_report_is_plain_data_and_a_table(trace):
     assert data["unpriced"] == ["host multiply-accumulate (13,867,648 times)"]
     text = str(report)
     assert text.startswith(
-        "loihi: >= 78.7 uJ and >= 643 us per inference, self-timed, 400 samples, 8.00 steps on average"
+        "loihi: >= 80.6 uJ and >= 659 us per inference, self-timed, 400 samples, 8.00 steps on average"
     )
     assert max(map(len, text.splitlines())) <= 100

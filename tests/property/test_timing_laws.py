@@ -47,11 +47,14 @@ def work(activity, chip, group, groups, t, n):
         for action in component.actions:
             duration = Fraction(action.cycles or 0) if chip.clock else Fraction(action.time.value if action.time else 0)
             for word in action.counts:
-                if COUNTS[word].of_chip:
+                if COUNTS[word].of_chip and (group is None or chip.execution is Execution.PARALLEL):
                     total += duration * action.times * (1 if word == "steps" or t == 0 else 0)
+                if COUNTS[word].of_chip:
                     continue
                 for node in activity.nodes:
-                    if groups[node.node] != group:
+                    if (
+                        groups[node.node] != group
+                    ):  # what the chip does once a step stands in turn with the groups: None
                         continue
                     place = Place(lanes=component.lanes, width=component.width or 1, last=node is activity.nodes[-1])
                     for base, times in COUNTS[word].of(node, place).items():
@@ -82,7 +85,8 @@ def test_a_step_takes_as_long_as_slots_walked_one_by_one(trace, chip):
         slots = []
         for s in range(trace.steps + deepest):
             each = [work(activity, chip, g, groups, s - depth[g], n) for g in names if 0 <= s - depth[g] < trace.steps]
-            slots.append(max((max(each, default=0) if parallel else sum(each)) + barrier, tick))
+            chips = 0 if parallel else work(activity, chip, None, groups, s, n)
+            slots.append(max((max(each, default=0) if parallel else sum(each) + chips) + barrier, tick))
         expected = [sum(slots[: deepest + 1]), *slots[deepest + 1 :]]
         found = report.step_cycles[:, n] if chip.clock else report.step_time_s[:, n]
         if chip.clock:
