@@ -10,6 +10,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from hwmodel.chip import Action, ChipSpec, Component, Technology
+from hwmodel.decision import DecisionSpec
 from hwmodel.figures import CONFIG, Figure, Grade, Kind, Metres, Volts
 from hwmodel.units import readable
 from refsnn import specs
@@ -112,8 +113,14 @@ def scaled(chip: ChipSpec, rule: ScalingRule, *, node: float, voltage: float) ->
         price = stays(old.energy) if component.external else energy(old.energy, name)
         return replace(old, energy=price, time=old.time and stays(old.time))
 
+    def decision(old: DecisionSpec) -> DecisionSpec:
+        scaled_ones = {name: energy(each, f"decision: {name}") for name, each in old.energies.items()}
+        return replace(old, energies=scaled_ones, time=old.time and stays(old.time), message=old.message and stays(old.message),
+                       round_trip=old.round_trip and stays(old.round_trip))  # fmt: skip
+
     return replace(
         chip,
+        decision=chip.decision and decision(chip.decision),
         components=[replace(c, actions=[action(each, c) for each in c.actions]) for c in chip.components],
         static=stays(chip.static),
         barrier=chip.barrier and stays(chip.barrier),
