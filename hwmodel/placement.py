@@ -5,9 +5,9 @@ from math import ceil
 
 from hwmodel.chip import ChipSpec, Component, Execution
 from hwmodel.layer_placement import check_layers
-from hwmodel.splitting import Blocks, Split, split_group
+from hwmodel.splitting import Split, split_group
 from refsnn.errors import CapacityError
-from refsnn.trace import Activity, NodeActivity
+from refsnn.trace import Activity, Blocks, NodeActivity, neuron_groups
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ def place(activity: Activity, chip: ChipSpec) -> Placement:
     they run in turn they share all cores. A chip with layer_cores gives each layer one core that is large enough. Weights and
     potentials that no memory on the chip can hold are left to the external one, if there is one.
     """
-    groups = groups_of(activity)
+    groups = neuron_groups(activity)
     off_chip = frozenset((what, node) for what in ("weights", "membranes") for node in _left_out(activity, chip, what))
     splits: dict[str, Split] = {}
     shared = 1
@@ -57,19 +57,6 @@ def place(activity: Activity, chip: ChipSpec) -> Placement:
     return Placement(
         groups=groups, depth=_depths(activity, groups), splits=splits, shared=shared, off_chip=off_chip
     )  # fmt: skip
-
-
-def groups_of(activity: Activity) -> dict[str, str]:
-    """Each node belongs to the first layer of neurons that its output reaches; the readout is a group of its own."""
-    group: dict[str, str] = {}
-    for node in reversed(activity.nodes):
-        if node.kind in ("neuron", "integrator", "activation"):
-            group[node.node] = node.node
-            continue
-        # a reader that comes earlier reads over an edge back, and has no group yet
-        readers = [reader.node for reader in activity.nodes if node.node in reader.inputs and reader.node in group]
-        group[node.node] = group[readers[0]] if readers else node.node
-    return {node.node: group[node.node] for node in activity.nodes}
 
 
 def potentials(node: NodeActivity, activity: Activity) -> int:

@@ -10,19 +10,7 @@ from math import ceil, floor
 
 from hwmodel.cores import Cores
 from refsnn.errors import CapacityError
-from refsnn.trace import Activity, NodeActivity
-
-
-@dataclass(frozen=True)
-class Blocks:
-    """Blocks of channels, bands of rows: core i has block i // bands of band i % bands."""
-
-    channels: int
-    bands: int
-
-    @property
-    def count(self) -> int:
-        return self.channels * self.bands
+from refsnn.trace import Activity, Blocks, NodeActivity
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from refsnn.conversion import convert as convert
     from refsnn.conversion import fold_batch_norm as fold_batch_norm
     from refsnn.conversion import quantise as quantise
+    from refsnn.core_counts import core_activity as core_activity
     from refsnn.drive import Bernoulli as Bernoulli
     from refsnn.drive import Constant as Constant
     from refsnn.drive import EventList as EventList
@@ -69,6 +70,7 @@ _HOME = {
     "calibrate_bias": "refsnn.conversion",
     "compare_repairs": "refsnn.repair",
     "convert": "refsnn.conversion",
+    "core_activity": "refsnn.core_counts",
     "dump": "refsnn.formats",
     "fold_batch_norm": "refsnn.conversion",
     "forward": "refsnn.source",

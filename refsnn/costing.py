@@ -13,6 +13,7 @@ from hwmodel.placement import place
 from hwmodel.report import CostReport
 from hwmodel.twin import Twin, twins
 from refsnn.conversion import convert
+from refsnn.core_counts import core_activity
 from refsnn.cost_tables import break_even_table, by_table, cost_table, encoding_table, overview_table
 from refsnn.formats import load_data
 from refsnn.network import Network
@@ -110,6 +111,4 @@ def _per_core(network: Network, trace: Trace, x: Any, chip: ChipSpec) -> Any:
     placement = place(trace.activity, chip)
     if max(placement.cores.values()) == 1 or not placement.splits:
         return None
-    from refsnn.core_counts import core_activity
-
     return core_activity(network, trace, placement.blocks, x)

@@ -69,9 +69,7 @@ def passes_on(node: Node, output: AnySignal) -> bool:
 def reach_of(network: Network, node: Node, source: AnySignal, output: AnySignal, backend: str) -> Reach:
     """Where a weight layer reads an event, or the events that another node gives."""
     shape = network.shapes[node.name]
-    if isinstance(node.layer, WeightLayer):
-        return Reach(_weighed(network, node, node.layer, source, backend), shape)
-    return of_events(output, shape)
+    return weighed(network, node, source, backend) if isinstance(node.layer, WeightLayer) else of_events(output, shape)
 
 
 def passed_on(network: Network, node: Node, behind: tuple[Reach, ...], backend: str) -> Reach:
@@ -107,20 +105,22 @@ def read_by_neurons(network: Network) -> frozenset[str]:
     return frozenset(asked)
 
 
-def _weighed(network: Network, node: Node, layer: WeightLayer, source: AnySignal, backend: str) -> Array:
-    """bool[S, N, groups, H, W]."""
-    _, *out = as_map(network.shapes[node.name])
+def weighed(network: Network, node: Node, source: AnySignal, backend: str) -> Reach:
+    """Where a weight layer reads an event."""
+    layer, shape = node.layer, network.shapes[node.name]
+    assert isinstance(layer, WeightLayer)
+    _, *out = as_map(shape)
     groups = layer.groups if isinstance(layer, Conv1d | Conv2d) else 1
     bits = bits_behind(source)
     if bits is not None and groups == 1:
         origin, pool = bits
         key = node.name, "field", True
         field = network.memo.of(key, lambda: reach.field_behind(layer, origin.shape, pool))
-        return reach.on_bits(origin.bits, field).reshape(*origin.bits.shape[:2], 1, *out)
+        return Reach(reach.on_bits(origin.bits, field).reshape(*origin.bits.shape[:2], 1, *out), shape)
     events, (_, height, width) = _events(source), as_map(network.shapes[node.inputs[0]])
     of_any = np.any(events.reshape(*events.shape[:2], groups, -1, height, width), axis=3)
     field = network.memo.of((node.name, "field", False), lambda: reach.field_of(layer, network.shapes[node.inputs[0]]))
-    return _through(of_any, field, backend)
+    return Reach(_through(of_any, field, backend), shape)
 
 
 def _through(hit: Array, field: reach.Field, backend: str) -> Array:

@@ -96,9 +96,7 @@ class Run:
         return delayed(signal, self._delay(node, i), self.context.steps)
 
     def _delay(self, node: Node, i: int) -> int:
-        """Steps that input i of the node is on its way."""
-        spiking = node.inputs[i] in self.context.network.neurons
-        return max(node.delays[i], self.context.schedule.edge_delay) if spiking else node.delays[i]
+        return self.context.schedule.delay(self.context.network, node, i)
 
     def _at_once(self, node: Node, signals: Mapping[str, AnySignal]) -> dict[str, AnySignal]:
         sources = tuple(self._read(signals[name], node, i) for i, name in enumerate(node.inputs))

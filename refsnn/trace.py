@@ -123,24 +123,120 @@ class Activity:
 
     def until(self, exit_step: Array) -> "Activity":
         """The work of the same run if sample n had been stopped after step exit_step[n] (1..T)."""
-        last = np.asarray(exit_step)
-        if last.shape != (self.n_samples,) or last.dtype.kind not in "iu":
-            raise ShapeError(
-                f"exit_step has shape {list(last.shape)} and dtype {last.dtype}, expected {self.n_samples} integers"
-            )
-        if (last < 1).any() or (last > self.n_steps).any():
-            n = int(np.argmax((last < 1) | (last > self.n_steps)))
-            raise ShapeError(f"exit_step[{n}] is {last[n]}, but this run has steps 1..{self.n_steps}")
-        runs = np.arange(1, self.n_steps + 1)[:, None] <= last
+        runs = _running(exit_step, self.n_samples, self.n_steps)
         nodes = (
             node.with_counts({name: np.where(runs, c, 0) for name, c in node.counts().items()}) for node in self.nodes
         )
-        steps_run = np.minimum(last, self.steps_run).astype(np.int64)
+        steps_run = np.minimum(runs.sum(0), self.steps_run).astype(np.int64)
         return replace(self, nodes=tuple(nodes), steps_run=steps_run)
 
     def total(self, count: str) -> int:
         """Sum of one count (`synops`, `spikes_out`, ...) over nodes, steps and samples."""
         return sum(int(node.counts()[count].sum()) for node in self.nodes)
+
+
+def _running(exit_step: Array, n_samples: int, n_steps: int) -> Array:
+    """Whether a sample that stops after step exit_step[n] still runs: bool[T, N]."""
+    last = np.asarray(exit_step)
+    if last.shape != (n_samples,) or last.dtype.kind not in "iu":
+        raise ShapeError(
+            f"exit_step has shape {list(last.shape)} and dtype {last.dtype}, expected {n_samples} integers"
+        )
+    if (last < 1).any() or (last > n_steps).any():
+        n = int(np.argmax((last < 1) | (last > n_steps)))
+        raise ShapeError(f"exit_step[{n}] is {last[n]}, but this run has steps 1..{n_steps}")
+    return np.arange(1, n_steps + 1)[:, None] <= last
+
+
+def neuron_groups(activity: Activity) -> dict[str, str]:
+    """Node -> the group it works in: the first layer of neurons that its output reaches, else the last node on its way.
+
+    A group is called after its last node.
+    """
+    group: dict[str, str] = {}
+    for node in reversed(activity.nodes):
+        # a reader that comes earlier reads over an edge back, and has no group yet
+        readers = [reader.node for reader in activity.nodes if node.node in reader.inputs and reader.node in group]
+        ends = node.kind in ("neuron", "integrator", "activation") or not readers
+        group[node.node] = node.node if ends else group[readers[0]]
+    return {node.node: group[node.node] for node in activity.nodes}
+
+
+@dataclass(frozen=True)
+class Blocks:
+    """A map's neurons on cores: blocks of channels, bands of rows; core i has band i % bands of block i // bands.
+
+    Blocks have ceil(C / channels) channels and bands ceil(H / bands) rows; the last that has any takes what is left, and those
+    behind it have none. Neurons without a map are channels of one pixel.
+    """
+
+    channels: int
+    bands: int = 1
+
+    @property
+    def count(self) -> int:
+        return self.channels * self.bands
+
+    def neurons(self, channels: int, height: int, width: int) -> tuple[IntArray, ...]:
+        """For each core its neurons' numbers, counted channels, then height, then width."""
+        number = np.arange(channels * height * width).reshape(channels, height, width)
+        share, tall = -(-channels // self.channels), -(-height // self.bands)
+        return tuple(
+            number[k * share : (k + 1) * share, b * tall : (b + 1) * tall].ravel()
+            for k in range(self.channels)
+            for b in range(self.bands)
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CoreActivity:
+    """The work of a run on each core, under a placement: int64[C, T, N], C cores of the node's group (Blocks).
+
+    Synops, macs, updates, driven and spikes add up over the cores to those of the Activity. An event is counted once on each core
+    where it reaches a neuron, so that a spike may be several events. Nodes with events that reach neurons over no weights (a
+    residual edge, neurons behind the input) have events too. Spikes stand in the step in which they were fired, what they cause
+    (events, packets, synops) in the step in which they arrive.
+    """
+
+    groups: Mapping[str, str]  # node -> group (neuron_groups)
+    cores: Mapping[str, int]  # group -> C
+    synops: Mapping[str, IntArray]  # weight node -> accumulates
+    macs: Mapping[str, IntArray]  # weight node -> multiply-accumulates
+    events: Mapping[
+        str, IntArray
+    ]  # node -> spikes, or nonzero numbers that no spikes made, that reach a neuron on the core
+    updates: Mapping[str, IntArray]  # node with potentials -> neuron updates
+    driven: Mapping[str, IntArray]  # node with potentials -> those of neurons that an event reached
+    spikes: Mapping[str, IntArray]  # spiking node -> spikes fired
+    # (spiking node, node) -> spikes from each core of the one to each core of the other that has a target: int64[Cs, Cd, T, N]
+    packets: Mapping[tuple[str, str], IntArray]
+
+    def __post_init__(self) -> None:
+        for kind in _PER_CORE:
+            object.__setattr__(self, kind, {name: read_only(array) for name, array in getattr(self, kind).items()})
+
+    def has(self, node: str, base: str) -> bool:
+        """Whether this count of the node is known for each of its group's cores."""
+        return base in _OF_NODE and node in getattr(self, _OF_NODE[base])
+
+    def of(self, node: str, base: str) -> IntArray:
+        """A count of NodeActivity, by its name there: int64[C, T, N]."""
+        return getattr(self, _OF_NODE[base])[node]
+
+    def until(self, exit_step: Array) -> "CoreActivity":
+        """The work of the same run if sample n had been stopped after step exit_step[n] (1..T)."""
+        n_steps, n_samples = next(iter((self.events or self.updates).values())).shape[-2:]
+        runs = _running(exit_step, n_samples, n_steps)
+        cut: dict[str, Any] = {
+            kind: {name: np.where(runs, a, 0) for name, a in getattr(self, kind).items()} for kind in _PER_CORE
+        }
+        return replace(self, **cut)
+
+
+# counts of NodeActivity -> the same per core; an event in is one on every core that it reaches
+_OF_NODE = {"synops": "synops", "macs": "macs", "events_in": "events", "updates": "updates", "driven": "driven",
+            "spikes_out": "spikes"}  # fmt: skip
+_PER_CORE = ("synops", "macs", "events", "updates", "driven", "spikes", "packets")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

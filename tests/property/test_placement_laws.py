@@ -14,12 +14,13 @@ from hwmodel.chip import Action, ChipSpec, Component, Execution, Family, Part, T
 from hwmodel.cores import Cores
 from hwmodel.figures import Figure, Grade, Kind
 from hwmodel.placement import Placement, place
-from hwmodel.splitting import Blocks, Feed, Split
+from hwmodel.splitting import Feed, Split
 from refsnn import Network, Node, simulate
 from refsnn import strategies as snn
 from refsnn.errors import CapacityError
 from refsnn.layers import AvgPool2d, Conv2d, Flatten, Linear
 from refsnn.neurons import IF
+from refsnn.trace import Blocks
 
 PRICE = Figure(kind=Kind.MARGINAL, grade=Grade.ESTIMATED, source="drawn", nominal=1e-12)
 
