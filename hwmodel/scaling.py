@@ -79,8 +79,9 @@ def scaled(chip: ChipSpec, rule: ScalingRule, *, node: float, voltage: float) ->
     """The chip with every marginal energy multiplied by rule.energy(there) / rule.energy(here), as an estimate.
 
     Here is the node and voltage of the figure, or else of the chip. What the rule is not about stays as it was and says for
-    which technology it holds: memories off the chip, times, clock and static power. Raises SpecError for a figure whose
-    voltage is not stated, for voltages outside of the rule, and for an average of an operating point, which holds static power.
+    which technology it holds: memories and deciders off the chip, times, clock and static power. Raises SpecError for a
+    figure whose voltage is not stated, for voltages outside of the rule, and for an average of an operating point, which
+    holds static power.
     """
     base = chip.technology
 
@@ -114,8 +115,9 @@ def scaled(chip: ChipSpec, rule: ScalingRule, *, node: float, voltage: float) ->
         return replace(old, energy=price, time=old.time and stays(old.time))
 
     def decision(old: DecisionSpec) -> DecisionSpec:
-        scaled_ones = {name: energy(each, f"decision: {name}") for name, each in old.energies.items()}
-        return replace(old, energies=scaled_ones, time=old.time and stays(old.time), message=old.message and stays(old.message),
+        outside = old.message is not None  # messages are for somebody who is not on the chip
+        prices = {n: stays(each) if outside else energy(each, f"decision: {n}") for n, each in old.energies.items()}
+        return replace(old, energies=prices, time=old.time and stays(old.time), message=old.message and stays(old.message),
                        round_trip=old.round_trip and stays(old.round_trip))  # fmt: skip
 
     return replace(

@@ -14,7 +14,8 @@ from hwmodel import strategies as hw
 from hwmodel.accesses import COUNTS, Place
 from hwmodel.chip import figures
 from hwmodel.cores import LayerCores
-from hwmodel.figures import Grade, Kind
+from hwmodel.decision import DecisionSpec
+from hwmodel.figures import Figure, Grade, Kind
 from hwmodel.layer_placement import check_layers, kernel_words
 from hwmodel.library import specs_folder
 from hwmodel.placement import groups_of
@@ -160,6 +161,21 @@ def test_a_chip_with_an_average_is_refused_and_only_such_a_one(chip, voltage):
         return
     with pytest.raises(SpecError, match="is an operating point's average, which holds static power"):
         scaled(chip, RULE, node=28e-9, voltage=voltage)
+
+
+@given(chip=chips, nm=nodes, voltage=voltages, outside=st.booleans())
+def test_whoever_decides_on_the_chip_is_scaled_with_it(chip, nm, voltage, outside):
+    price = Figure(kind=Kind.MARGINAL, grade=Grade.ESTIMATED, source="drawn", nominal=1e-13)
+    decision = DecisionSpec(
+        where="here", energies={"adds": price}, message=price if outside else None, round_trip=price
+    )
+    there = scaled(replace(chip, decision=decision), RULE, node=nm * 1e-9, voltage=voltage).decision
+    factor = RULE.energy(nm * 1e-9, voltage) / RULE.energy(chip.technology.node, chip.technology.voltage)
+    assert there.energies["adds"].nominal == pytest.approx(1e-13 * (1 if outside else factor), rel=REL)
+    assert there.round_trip.nominal == 1e-13
+    assert (there.message is not None) == outside
+    if outside:
+        assert (there.message.nominal, there.message.node) == (1e-13, chip.technology.node)
 
 
 @st.composite
