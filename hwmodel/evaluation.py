@@ -17,8 +17,9 @@ import numpy as np
 
 from hwmodel.chip import Execution
 from hwmodel.percore import PerCore
-from hwmodel.pricing import CHIP, Key, PriceList, Resource, denominator
-from refsnn.trace import Activity
+from hwmodel.pricing import CHIP, ROUTED, Key, PriceList, Resource, denominator
+from hwmodel.routing import LINK
+from refsnn.trace import Activity, IntArray
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
 CELLS = 1 << 14  # steps x samples of a chunk: its arrays stay in the second cache
@@ -56,11 +57,9 @@ class _Chunk:
         return self.known[key]
 
     def _made(self, key: Key) -> FloatArray:
-        index, base = key[0], key[1]
-        if index != CHIP:
-            node = self.activity.nodes[index]
-            counts = getattr(node, base) if len(key) == 2 else self.cores.of(node.node, base)[key[2]]  # type: ignore[union-attr]
-            return np.ascontiguousarray(counts[:, self.part], np.float64)
+        base = key[1]
+        if key[0] != CHIP:
+            return np.ascontiguousarray(counted(self.activity, key, self.cores)[:, self.part], np.float64)
         step = np.arange(1, self.activity.n_steps + 1)[:, None]
         run = self.activity.steps_run[self.part]
         last = {Readout.AT_THE_END: step == run, Readout.NEVER: (step <= run) & False, Readout.ALWAYS: step <= run}[
@@ -68,6 +67,20 @@ class _Chunk:
         ]
         made = {"steps": step <= run, "first": (step == 1) & (run > 0), "last": last}[base]
         return made.astype(np.float64)
+
+
+def counted(activity: Activity, key: Key, cores: PerCore | None) -> IntArray:
+    """What a key of a form stands for: int64[T, N]."""
+    index, base = key[0], key[1]
+    if cores is not None and index == LINK:
+        return cores.links[key[2]] if len(key) == 3 else cores.links.sum(0)
+    node = activity.nodes[index]
+    if cores is not None and base in ROUTED:
+        return (cores.packets if base == "packets" else cores.hops)[node.node]
+    if cores is not None and len(key) == 3:
+        return cores.of(node.node, base)[key[2]]
+    counts: IntArray = getattr(node, base)
+    return counts
 
 
 def evaluate(
@@ -177,7 +190,7 @@ class _Duration:
         scratch = np.empty((chunk.activity.n_steps, shape[1]))
         for key, value in self.terms:
             np.multiply(chunk.get(key), value, out=scratch)
-            first = shift[key[0]] if shift else 0
+            first = shift[key[0]] if shift and key[0] >= 0 else 0
             total[first : first + len(scratch)] += scratch
         if self.over is not None:  # whole numbers below 2^53: the quotient cannot be rounded past a whole number
             if self.over != 1:

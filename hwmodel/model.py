@@ -6,18 +6,18 @@ from fractions import Fraction
 import numpy as np
 
 from hwmodel.chip import ChipSpec
-from hwmodel.evaluation import Evaluated, FloatArray, evaluate
-from hwmodel.percore import PerCore
+from hwmodel.evaluation import Evaluated, FloatArray, counted, evaluate
+from hwmodel.percore import PerCore, per_core
 from hwmodel.placement import place
-from hwmodel.pricing import CHIP, Key, Line, PriceList, price_list
+from hwmodel.pricing import CHIP, ROUTED, Key, Line, PriceList, price_list
 from hwmodel.report import CHIP_NAME, NONE, CostReport, Row
 from refsnn.errors import NothingCompared
-from refsnn.trace import Activity
+from refsnn.trace import Activity, CoreActivity
 
 TICK_REL = 2.0**-40  # a tick in whole cycles, and back in seconds
 
 
-def estimate(activity: Activity, chip: ChipSpec, *, cores: PerCore | None = None) -> CostReport:
+def estimate(activity: Activity, chip: ChipSpec, *, cores: CoreActivity | None = None) -> CostReport:
     """Accesses, energy and time of the run on the chip.
 
     energy = sum over nodes, components, actions of count * unit energy, plus static power * time. A step lasts as long
@@ -31,32 +31,37 @@ def estimate(activity: Activity, chip: ChipSpec, *, cores: PerCore | None = None
 
 
 def estimate_all(
-    activity: Activity, chips: Sequence[ChipSpec], *, cores: Sequence[PerCore | None] | None = None
+    activity: Activity, chips: Sequence[ChipSpec], *, cores: Sequence[CoreActivity | None] | None = None
 ) -> list[CostReport]:
     """The same on several chips, reading the activity once."""
     if not activity.n_samples:
         raise NothingCompared(f"chip {chips[0].name!r}: the activity has no samples; give at least one")
-    given = cores or [None] * len(chips)
-    lists = [price_list(activity, chip, place(activity, chip), own) for chip, own in zip(chips, given, strict=True)]
+    placements = [place(activity, chip) for chip in chips]
+    counts = cores or [None] * len(chips)
+    given = [
+        None if own is None else per_core(activity, own, placement, chip)
+        for own, placement, chip in zip(counts, placements, chips, strict=True)
+    ]
+    lists = [price_list(activity, *each) for each in zip(chips, placements, given, strict=True)]
     totals: dict[Key, int] = {}
     results = evaluate(activity, lists, given)
     return [
-        _report(activity, prices, result, own is not None, totals)
+        _report(activity, prices, result, own, totals)
         for prices, result, own in zip(lists, results, given, strict=True)
     ]
 
 
 def _report(
-    activity: Activity, prices: PriceList, result: Evaluated, per_core: bool, totals: dict[Key, int]
+    activity: Activity, prices: PriceList, result: Evaluated, own: PerCore | None, totals: dict[Key, int]
 ) -> CostReport:
     chip, placement = prices.chip, prices.placement
     step_time = result.ticks / chip.clock if chip.clock else result.ticks
     time = float(step_time.sum())
-    rows = [row for line in prices.lines for row in [_row(activity, line, totals)] if row.count]
+    rows = [row for line in prices.lines for row in [_row(activity, line, totals, own)] if row.count]
     rows += [
         Row(node=activity.nodes[i].node, component=NONE, action=name, part=None, count=count, energy_j=None, low_j=0.0,
             high_j=float("inf"), cycles=None, average=False)
-        for i, name in prices.uncovered for count in [_total(activity, (i, name), totals)] if count
+        for i, name in prices.uncovered for count in [_total(activity, (i, name), totals, None)] if count
     ]  # fmt: skip
     return CostReport(
         chip=chip.name,
@@ -66,7 +71,7 @@ def _report(
         step_cycles=result.ticks.astype(np.int64) if chip.clock else None,
         steps_run=activity.steps_run,
         cores=placement.cores,
-        split_evenly=not per_core and any(count > 1 for count in placement.cores.values()),
+        split_evenly=own is None and any(count > 1 for count in placement.cores.values()),
         off_chip=tuple(sorted(placement.off_chip)),
         overruns=_overruns(activity, chip, step_time),
     )
@@ -79,8 +84,10 @@ def _overruns(activity: Activity, chip: ChipSpec, step_time: FloatArray) -> int:
     return int((step_time[1:] > chip.tick.value * (1 + TICK_REL)).sum())
 
 
-def _total(activity: Activity, key: Key, totals: dict[Key, int]) -> int:
+def _total(activity: Activity, key: Key, totals: dict[Key, int], own: PerCore | None) -> int:
     """Over all steps and samples; remembered for the next chip."""
+    if key[1] in ROUTED:  # of this chip's cores
+        return int(counted(activity, key, own).sum())
     if key not in totals:
         index, base = key[0], key[1]
         run = activity.steps_run
@@ -91,8 +98,8 @@ def _total(activity: Activity, key: Key, totals: dict[Key, int]) -> int:
     return totals[key]
 
 
-def _row(activity: Activity, line: Line, totals: dict[Key, int]) -> Row:
-    exact = sum((value * _total(activity, key, totals) for key, value in line.form.items()), start=Fraction(0))
+def _row(activity: Activity, line: Line, totals: dict[Key, int], own: PerCore | None) -> Row:
+    exact = sum((value * _total(activity, key, totals, own) for key, value in line.form.items()), start=Fraction(0))
     count = int(exact) if exact.denominator == 1 else float(exact)
     figure, (low, high) = line.action.energy, line.action.energy.interval
     return Row(

@@ -17,6 +17,7 @@ from hwmodel.placement import Placement
 from refsnn.trace import Activity, NodeActivity
 
 CHIP = -1
+ROUTED = ("packets", "hops")
 ALL = ""  # the group of what the chip does for all layers
 Key = tuple[int, str] | tuple[int, str, int]  # node, base; with the core behind it where counts are per core
 Form = dict[Key, Fraction]
@@ -55,7 +56,7 @@ class PriceList:
 
 def price_list(activity: Activity, chip: ChipSpec, placement: Placement, cores: PerCore | None) -> PriceList:
     """The chip's price list for networks of this structure; time is per core where counts per core are given."""
-    lines = tuple(_lines(activity, chip, placement))
+    lines = tuple(_lines(activity, chip, placement, measured=cores is not None))
     found = words(chip)
     missing = [name for name in ESSENTIAL if not found & set(COVERED_BY[name]) and name not in chip.included]
     return PriceList(
@@ -68,12 +69,16 @@ def price_list(activity: Activity, chip: ChipSpec, placement: Placement, cores: 
     )
 
 
-def _lines(activity: Activity, chip: ChipSpec, placement: Placement) -> Iterator[Line]:
+def _lines(activity: Activity, chip: ChipSpec, placement: Placement, *, measured: bool) -> Iterator[Line]:
     for number, node in enumerate(activity.nodes):
         for component in chip.components:
             place = _place(node, activity, chip, placement, component)
             for action in component.actions:
-                per_node = [COUNTS[word].of(node, place) for word in action.counts if not COUNTS[word].of_chip]
+                per_node = [
+                    _routed(node, word) if measured and word in ROUTED else COUNTS[word].of(node, place)
+                    for word in action.counts
+                    if not COUNTS[word].of_chip
+                ]
                 form = _form(number, per_node, action.times)
                 if form:
                     yield Line(number, component, action, form)
@@ -83,6 +88,11 @@ def _lines(activity: Activity, chip: ChipSpec, placement: Placement) -> Iterator
             form = _form(CHIP, chips, action.times)
             if form:
                 yield Line(None, component, action, form)
+
+
+def _routed(node: NodeActivity, word: str) -> Terms:
+    """Packets and hops as counts per core say, in place of an even spread."""
+    return {word: Fraction(1)} if node.kind == "neuron" else {}
 
 
 def _form(number: int, terms: list[Terms], times: int) -> Form:

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hwmodel.chip import ChipSpec
-from hwmodel.percore import PerCore
 from hwmodel.placement import Placement
 from refsnn.trace import Activity
 
 if TYPE_CHECKING:
+    from hwmodel.percore import PerCore
     from hwmodel.pricing import Key, Line, Resource
 
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
+LINK = -2  # in a form: packets over a link, from counts per core
 
 
 def on_links(line: "Line", chip: ChipSpec) -> bool:
@@ -50,6 +51,18 @@ def tiles_of(placement: Placement, chip: ChipSpec) -> dict[str, IntArray]:
     return found
 
 
+def links_between(a: IntArray, b: IntArray) -> list[tuple[int, int, int, int]]:
+    """The way from tile a to tile b, x first, then y: (x, y, next x, next y) for each link."""
+    (x, y), (to_x, to_y) = (int(v) for v in a), (int(v) for v in b)
+    way = []
+    while (x, y) != (to_x, to_y):
+        dx = (to_x > x) - (to_x < x)
+        dy = 0 if dx else (to_y > y) - (to_y < y)
+        way.append((x, y, x + dx, y + dy))
+        x, y = x + dx, y + dy
+    return way
+
+
 def _distance(placement: Placement, source: str, group: str, chip: ChipSpec) -> Fraction:
     """Links between a core of the one group and a core of the other, on average over all pairs."""
     tiles = tiles_of(placement, chip)
@@ -65,7 +78,7 @@ def _distance(placement: Placement, source: str, group: str, chip: ChipSpec) -> 
 
 
 def links(
-    activity: Activity, lines: "tuple[Line, ...]", placement: Placement, chip: ChipSpec, cores: PerCore | None
+    activity: Activity, lines: "tuple[Line, ...]", placement: Placement, chip: ChipSpec, cores: "PerCore | None"
 ) -> "Iterator[Resource]":
     """For every link that no other is always at least as busy as: how long its packets take."""
     from hwmodel.pricing import Resource, duration_of
@@ -78,6 +91,10 @@ def links(
         if not crossing or not duration_of(crossing[0].action):
             continue
         duration = duration_of(crossing[0].action)
+        if cores is not None:
+            for k in range(len(cores.links)):
+                yield Resource("", component.name, {(LINK, "packets", k): Fraction(1) * duration})
+            continue
         feeds = [(feed, group) for group, split in placement.splits.items() for feed in split.feeds]
         loads = np.stack([_loads(placement, feed.source, group, chip) for feed, group in feeds], axis=1)
         a_b = [placement.cores[placement.groups[f.source]] * placement.cores[group] for f, group in feeds]

@@ -13,10 +13,11 @@ from refsnn.drive import Drive, as_drive
 from refsnn.errors import SpecError, UnsupportedLayerError, did_you_mean
 from refsnn.kernels.compiling import compiled
 from refsnn.kernels.fan_in import as_map
+from refsnn.layers import Shape
 from refsnn.network import Network
 from refsnn.schedules import Schedule, schedule_of
 from refsnn.signals import AnySignal, later
-from refsnn.trace import Blocks, CoreActivity, IntArray, Trace, neuron_groups
+from refsnn.trace import Blocks, CoreActivity, IntArray, Trace, core_ranges, neuron_groups
 
 Array = np.ndarray[Any, Any]
 CHUNK_BYTES = 64 << 20  # what the largest array of a chunk of samples may take
@@ -31,10 +32,11 @@ class Plan:
     arrivals: tuple[Arrival, ...]
 
 
-def core_activity(network: Network, trace: Trace, cores: Mapping[str, Blocks], x: Array | Drive) -> CoreActivity:
+def core_activity(network: Network, trace: Trace, cores: Mapping[str, int | Blocks], x: Array | Drive) -> CoreActivity:
     """The run's work core by core: `cores` says how those of each group of nodes share its neurons.
 
-    A group is called after its last node (neuron_groups).
+    A group is called after its last node (neuron_groups). A number of cores shares out neurons one after the other (core_ranges),
+    Blocks share out a map.
 
     trace: a run of the network on x in lockstep or pipeline, with Record(spikes=network.neurons), and with the potentials of
     integrators that other nodes read. A pool stands on every core that reads it: a spike
@@ -47,7 +49,7 @@ def core_activity(network: Network, trace: Trace, cores: Mapping[str, Blocks], x
     groups = neuron_groups(trace.activity)
     names = list(dict.fromkeys(groups.values()))
     _check_cores(cores, names)
-    shares = {name: cores[name].neurons(*as_map(network.shapes[name])) for name in names}
+    shares = {name: _shares(cores[name], network.shapes[name]) for name in names}
     replay = Replay(network, trace, drive, schedule, passing_order(network))
     feeds = feeds_of(network, groups, schedule, drive.spiking)
     for feed in feeds:
@@ -61,7 +63,7 @@ def core_activity(network: Network, trace: Trace, cores: Mapping[str, Blocks], x
         kind: {name: np.concatenate([one[kind][name] for one in counts], axis=-1) for name in counts[0][kind]}
         for kind in counts[0]
     }
-    return CoreActivity(groups=groups, cores={name: cores[name].count for name in names}, **joined)
+    return CoreActivity(groups=groups, cores={name: len(shares[name]) for name in names}, **joined)
 
 
 def _check(network: Network, trace: Trace, drive: Drive, schedule: Schedule) -> None:
@@ -82,15 +84,20 @@ def _check(network: Network, trace: Trace, drive: Drive, schedule: Schedule) -> 
             )
 
 
-def _check_cores(cores: Mapping[str, Blocks], groups: list[str]) -> None:
+def _check_cores(cores: Mapping[str, int | Blocks], groups: list[str]) -> None:
     for name, count in cores.items():
         if name not in groups:
             raise SpecError(f"cores: {name!r} is no group of this network{did_you_mean(name, groups)}")
-        if not isinstance(count, Blocks) or min(count.channels, count.bands) < 1:
-            raise SpecError(f"cores: {name}: expected Blocks of at least 1 channel block and 1 band, got {count!r}")
+        least = min(count.channels, count.bands) if isinstance(count, Blocks) else count
+        if isinstance(least, bool) or not isinstance(least, int | np.integer) or least < 1:
+            raise SpecError(f"cores: {name}: expected a whole number of at least 1, or Blocks of them, got {count!r}")
     for name in groups:
         if name not in cores:
-            raise SpecError(f"cores: group {name!r} is missing; say which Blocks each of {', '.join(groups)} has")
+            raise SpecError(f"cores: group {name!r} is missing; say how many cores each of {', '.join(groups)} has")
+
+
+def _shares(cores: int | Blocks, shape: Shape) -> tuple[IntArray, ...]:
+    return cores.neurons(*as_map(shape)) if isinstance(cores, Blocks) else core_ranges(prod(shape), cores)
 
 
 def _counts(replay: Replay, plan: Plan, part: slice) -> dict[str, dict[Any, IntArray]]:

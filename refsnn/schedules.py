@@ -105,15 +105,13 @@ class Schedule:
     in_front: int = 0  # steps that the whole network runs before the T steps that are read out
     rehearsed: int = 0  # steps that each layer runs on the first of its T steps of input before it runs all of them
 
-<<<<<<< HEAD
     def lag(self, steps: int) -> int:
         """Steps that a layer is behind the one before it on a chip where spikes between layers take a step."""
         return self.latency(steps, 1) - self.latency(steps, 0) + 1 - self.edge_delay
-=======
+
     def delay(self, network: Network, node: Node, i: int) -> int:
         """Steps that input i of the node is on its way."""
         return max(node.delays[i], self.edge_delay) if node.inputs[i] in network.neurons else node.delays[i]
->>>>>>> 22e1c94 (Count the work of each core and the packets between cores)
 
     def updates(self, steps: int) -> Array:
         """How often a neuron is updated for each of the steps that the network runs, T and those in front: int64[steps]."""

@@ -162,6 +162,15 @@ def neuron_groups(activity: Activity) -> dict[str, str]:
     return {node.node: group[node.node] for node in activity.nodes}
 
 
+def core_ranges(n: int, cores: int) -> tuple[IntArray, ...]:
+    """Which of a group's n neurons (channels, then height, then width) each core has: ceil(n / cores) one after the other.
+
+    The last core that has any takes what is left; cores behind it have none.
+    """
+    each = -(-n // cores)
+    return tuple(np.arange(min(k * each, n), min((k + 1) * each, n)) for k in range(cores))
+
+
 @dataclass(frozen=True)
 class Blocks:
     """A map's neurons on cores: blocks of channels, bands of rows; core i has band i % bands of block i // bands.

@@ -19,7 +19,14 @@ class Cores(Wires):
         return self
 
     def core(self, group, neuron):
-        each = -(-self.size(group) // self.cores[group])
+        cores = self.cores[group]
+        if not isinstance(cores, int):  # blocks of channels, bands of rows
+            channels, height, width = ((*self.network.shapes[group], 1, 1) if len(self.network.shapes[group]) == 1 else
+                                       (self.network.shapes[group][0], 1, self.network.shapes[group][1])
+                                       if len(self.network.shapes[group]) == 2 else self.network.shapes[group])  # fmt: skip
+            channel, row = neuron // (height * width), neuron // width % height
+            return channel // -(-channels // cores.channels) * cores.bands + row // -(-height // cores.bands)
+        each = -(-self.size(group) // cores)
         return neuron // each
 
     def readers(self, name):
@@ -101,7 +108,14 @@ class Cores(Wires):
         samples = range(self.drive.n_samples)
 
         def array(kind, name, *groups):
-            empty = np.zeros((*(self.cores[group] for group in groups), self.steps, len(samples)), np.int64)
+            empty = np.zeros(
+                (
+                    *(getattr(self.cores[group], "count", self.cores[group]) for group in groups),
+                    self.steps,
+                    len(samples),
+                ),
+                np.int64,
+            )
             return found[kind].setdefault(name, empty)
 
         for node in self.network.nodes:

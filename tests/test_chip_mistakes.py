@@ -8,9 +8,9 @@ from activities import activity, convolution, linear, neurons, node
 import hwmodel
 from hwmodel.cores import LayerCores
 from hwmodel.layer_placement import as_convolution, check_layers
-from hwmodel.placement import groups_of
 from hwmodel.scaling import scaling_rule
 from refsnn.errors import CapacityError, SpecError
+from refsnn.trace import neuron_groups
 
 CHIP = """\
 name: small
@@ -189,7 +189,7 @@ SIZES = "256/128, 64/512"
 
 def placed(*nodes, cores=CORES):
     run = activity(*nodes)
-    return check_layers(run, groups_of(run), "tiny", cores)
+    return check_layers(run, neuron_groups(run), "tiny", cores)
 
 
 def conv(name, inputs, channels=1, outputs=2, size=8, **more):

@@ -18,10 +18,9 @@ from hwmodel.decision import DecisionSpec
 from hwmodel.figures import Figure, Grade, Kind
 from hwmodel.layer_placement import check_layers, kernel_words
 from hwmodel.library import specs_folder
-from hwmodel.placement import groups_of
 from hwmodel.scaling import scaled, scaling_rule
 from refsnn.errors import CapacityError, SpecError
-from refsnn.trace import Geometry
+from refsnn.trace import Geometry, neuron_groups
 
 RULE = scaling_rule(specs_folder() / "scaling" / "stillmaker_baas.yaml")
 TABLE = {  # Stillmaker and Baas 2017, as in accelergy's library: nm -> a, b, c
@@ -257,7 +256,7 @@ def test_layers_are_placed_exactly_when_some_assignment_of_cores_holds_them(core
         for chosen in permutations(range(len(cores.weights)), len(layers))
     )
     try:
-        found = check_layers(run, groups_of(run), "drawn", cores)
+        found = check_layers(run, neuron_groups(run), "drawn", cores)
     except CapacityError:
         assert not possible
         return

@@ -25,7 +25,7 @@ from refsnn.layers import (
 )
 from refsnn.network import INPUT
 from refsnn.neurons import IF, LI
-from refsnn.trace import core_ranges, neuron_groups
+from refsnn.trace import Blocks, core_ranges, neuron_groups
 
 RECORDED = ("synops", "macs", "updates", "driven", "spikes")
 
@@ -39,7 +39,10 @@ def traced(network, drive, steps, **options):
 def placed(draw, network, trace):
     """Cores for every group, from one to more than it has neurons."""
     groups = dict.fromkeys(neuron_groups(trace.activity).values())
-    return {group: draw(st.integers(1, 1 + min(6, int(np.prod(network.shapes[group]))))) for group in groups}
+    numbers = {group: draw(st.integers(1, 1 + min(6, int(np.prod(network.shapes[group]))))) for group in groups}
+    if draw(st.booleans()):
+        return numbers
+    return {group: Blocks(draw(st.integers(1, 3)), draw(st.integers(1, 3))) for group in groups}
 
 
 def assert_enumerated(network, drive, steps, schedule, data):
@@ -253,15 +256,22 @@ def test_parts_of_the_samples_change_nothing_and_until_cuts(case, data):
 @given(n=st.integers(1, 200), cores=st.integers(1, 40))
 def test_ranges_are_even_one_after_the_other_and_none_is_left_out(n, cores):
     ranges = core_ranges(n, cores)
-    assert [k for part in ranges for k in part] == list(range(n))
+    assert np.concatenate(ranges).tolist() == list(range(n))
     assert len(ranges) == cores
     full, rest = divmod(n, -(-n // cores))
-    assert [len(part) for part in ranges if part] == [-(-n // cores)] * full + [rest] * (rest > 0)
+    assert [len(part) for part in ranges if len(part)] == [-(-n // cores)] * full + [rest] * (rest > 0)
+
+
+def test_blocks_on_paper():
+    """Three channels of 3 x 2 in two blocks and two bands: two channels and two rows, two and one, one and two, one and one."""
+    assert [part.tolist() for part in Blocks(2, 2).neurons(3, 3, 2)] == [
+        [0, 1, 2, 3, 6, 7, 8, 9], [4, 5, 10, 11], [12, 13, 14, 15], [16, 17]
+    ]  # fmt: skip
 
 
 def test_ranges_by_paper():
-    assert core_ranges(10, 4) == (range(3), range(3, 6), range(6, 9), range(9, 10))
-    assert core_ranges(4, 3) == (range(2), range(2, 4), range(4, 4))
+    assert [part.tolist() for part in core_ranges(10, 4)] == [[0, 1, 2], [3, 4, 5], [6, 7, 8], [9]]
+    assert [part.tolist() for part in core_ranges(4, 3)] == [[0, 1], [2, 3], []]
 
 
 def simple(*nodes, shape=(1, 2, 2)):
@@ -348,7 +358,7 @@ def test_what_is_missing_is_said_by_name():
         (trace, cores, x, simple(FIRES), "trace: it is of another network ('simple') than 'simple'; give the network that ran"),
         (trace, {"a": 1, "d": 2}, x, network, "cores: group 'f' is missing; say how many cores each of a, d, f has"),
         (trace, {**cores, "e": 1}, x, network, "cores: 'e' is no group of this network; known: a, d, f"),
-        (trace, {**cores, "d": 0}, x, network, "cores: d: expected a whole number of at least 1, got 0"),
+        (trace, {**cores, "d": 0}, x, network, "cores: d: expected a whole number of at least 1, or Blocks of them, got 0"),
     ):  # fmt: skip
         with pytest.raises(SpecError) as error:
             core_activity(given_network, given_trace, given_cores, given_x)
