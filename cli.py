@@ -539,12 +539,10 @@ def schema(kind: str, output: str | None) -> int:
     Example:
       refsnn schema chip -o chip.schema.json
     """
-    from pydantic import TypeAdapter
-
-    from hwmodel.chip import ChipSpec
+    from hwmodel.library import chip_schema
     from refsnn.formats import network_schema
 
-    described = network_schema() if kind == "network" else TypeAdapter(ChipSpec).json_schema()
+    described = network_schema() if kind == "network" else chip_schema()
     return _emit("schema", {"kind": kind, "json_schema": described}, [json.dumps(described, indent=2)], "text", output)
 
 

@@ -67,7 +67,15 @@ class Cores(Wires):
                 len(self.ends(node.name)) != self.size(node.name) or self.goes_on(node.name)
             ):
                 return False
+            real = not self.network.sends_spikes(node.name, self.drive.spiking)
+            if self.kind(node.name) in POOLS and real and self.meets_neurons(node.name):
+                return False
         return True
+
+    def meets_neurons(self, name):
+        """Whether numbers reach neurons, or are the readout, without passing weights."""
+        readers = [reader for reader, _, _ in self.readers(name) if self.kind(reader) not in WEIGHTS]
+        return not self.readers(name) or any(self.kind(r) in STATEFUL or self.meets_neurons(r) for r in readers)
 
     def goes_on(self, name):
         """Whether numbers reach a pool or weights without passing a neuron."""
