@@ -28,7 +28,7 @@ def as_convolution(node: NodeActivity, activity: Activity) -> Geometry:
     shape = node.geometry
     assert shape is not None
     before = _map_before(node, activity)
-    if shape.in_size != (1, 1) or before is None or before.out_channels * prod(before.out_size) != shape.in_channels:
+    if node.layer != "Linear" or before is None or before.out_channels * prod(before.out_size) != shape.in_channels:
         return shape
     return Geometry(
         in_channels=before.out_channels, out_channels=shape.out_channels, in_size=before.out_size, out_size=(1, 1),

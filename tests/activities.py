@@ -14,12 +14,12 @@ def spread(total, steps):
     return counts
 
 
-def node(name, kind, inputs, *, steps, geometry=None, n_inputs, n_neurons, n_weights=0, **totals):
+def node(name, kind, inputs, *, steps, geometry=None, n_inputs, n_neurons, n_weights=0, layer=None, **totals):
     """A node that did so much in all of the steps together."""
     shape = geometry
     fan_in = shape.in_channels // shape.groups * shape.kernel[0] * shape.kernel[1] if kind == "weight" else 0
     return NodeActivity(
-        node=name, kind=kind, layer=kind, inputs=inputs, geometry=geometry, n_inputs=n_inputs, n_neurons=n_neurons,
+        node=name, kind=kind, layer=layer or kind, inputs=inputs, geometry=geometry, n_inputs=n_inputs, n_neurons=n_neurons,
         n_weights=n_weights, n_biases=0, fan_in=fan_in, row_length=shape.out_channels // shape.groups if shape else 0,
         dense_ops=fan_in * n_neurons, **{count: spread(totals.get(count, 0), steps) for count in COUNTS},
     )  # fmt: skip
@@ -29,7 +29,7 @@ def linear(name, inputs, rows, columns, *, groups=1, **more):
     """A fully connected layer, or `groups` of them side by side."""
     shape = Geometry(in_channels=rows, out_channels=columns, in_size=(1, 1), out_size=(1, 1), groups=groups)
     return node(
-        name, "weight", inputs, geometry=shape, n_inputs=rows, n_neurons=columns, n_weights=rows * columns // groups, **more
+        name, "weight", inputs, layer="Linear", geometry=shape, n_inputs=rows, n_neurons=columns, n_weights=rows * columns // groups, **more
     )  # fmt: skip
 
 
@@ -41,7 +41,7 @@ def convolution(name, inputs, channels, outputs, size, *, kernel=3, stride=1, pa
         stride=(stride, stride), padding=(padding, padding),
     )  # fmt: skip
     return node(
-        name, "weight", inputs, geometry=shape, n_inputs=channels * size**2, n_neurons=outputs * out**2,
+        name, "weight", inputs, layer="Conv2d", geometry=shape, n_inputs=channels * size**2, n_neurons=outputs * out**2,
         n_weights=channels * outputs * kernel**2, **more,
     )  # fmt: skip
 

@@ -201,7 +201,7 @@ MUTANTS = (
     ("hwmodel/evaluation.py", "np.maximum(slots, self.tick, out=slots)\n", "pass\n"),
     ("hwmodel/evaluation.py", "slots[0] += self.barrier * chunk.activity.in_front", "pass"),
     ("hwmodel/evaluation.py", "here = slots[depth : depth + steps]\n            if parallel", "here = slots[:steps]\n            if parallel"),
-    ("hwmodel/evaluation.py", "first = shift[key[0]] if shift else 0", "first = 0"),
+    ("hwmodel/evaluation.py", "first = shift[key[0]] if shift and key[0] >= 0 else 0", "first = 0"),
     ("hwmodel/evaluation.py", "np.where(run > 0, run + self.depth, 0)", "np.where(run > 0, run, 0)"),
     ("hwmodel/evaluation.py", "for slot in slots[1 : depth + 1]:", "for slot in slots[1:depth]:"),
     ("hwmodel/model.py", "result.energy_j + step_time * chip.static.value", "result.energy_j"),

@@ -6,7 +6,7 @@ from math import isclose, sqrt
 
 import pytest
 from activities import activity, convolution, linear, neurons
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import hwmodel
@@ -234,6 +234,11 @@ def layer_cores(draw):
     )  # fmt: skip
 
 
+@example(  # two convolutions of maps of one pixel are no linear layers: 9 words each
+    cores=LayerCores(weights=[4, 16], neurons=[4, 4], biases=1, power_of_two=False, max_kernel=3, strides=[1], max_in=(8, 8),
+                     max_out=(8, 8), fan_out=1),
+    sizes=[(1, 1), (1, 1)],
+)  # fmt: skip
 @given(cores=layer_cores(), sizes=st.lists(st.tuples(st.integers(1, 4), st.integers(1, 4)), min_size=1, max_size=4))
 def test_layers_are_placed_exactly_when_some_assignment_of_cores_holds_them(cores, sizes):
     """Every assignment tried out; the one that is given is one that holds them."""
