@@ -123,3 +123,24 @@ def test_the_table_fits_a_hundred_columns():
     text = report.text({"machine": machine, "roofline": [row], "networks": [network], "second_cache_g_per_s": 100.0})
     assert max(map(len, text.splitlines())) <= 100
     assert len({len(line) for line in text.splitlines() if line.startswith(("  PyTorch", "  refsnn 10"))}) == 1
+
+
+def test_the_scoring_benchmark_runs_on_a_small_run(capsys, monkeypatch):
+    import scoring
+
+    small = ["--samples", "20", "--steps", "4", "--layers", "3", "--chips", "2", "--policies", "3", "--repeats", "1"]
+    monkeypatch.setattr(sys, "argv", ["scoring.py", *small])
+    scoring.main()
+    printed = capsys.readouterr().out
+    assert printed.startswith("3 policies x 20 samples x 4 steps x 3 layers x 2 chips")
+    assert "MiB are energy and time of every step" in printed
+
+
+def test_the_drawn_runs_counts_fit_each_other():
+    import scoring
+
+    activity = scoring.drawn_run(5, 3, 4, 0).activity
+    assert [node.node for node in activity.nodes] == ["conv0", "if0", "conv1", "if1", "conv2", "if2", "conv3"]
+    for before, after in (("if0", "conv1"), ("if2", "conv3")):
+        assert (activity[before].spikes_out == activity[after].events_in).all()
+    assert (activity["conv3"].synops == 10 * activity["conv3"].events_in).all()
