@@ -6,7 +6,7 @@ from decimal import Decimal
 PREFIXES = {"": "1", "f": "1e-15", "p": "1e-12", "n": "1e-9", "u": "1e-6", "µ": "1e-6", "m": "1e-3", "k": "1e3",
             "M": "1e6", "G": "1e9", "T": "1e12", "Ki": "1024", "Mi": "1048576", "Gi": "1073741824"}  # fmt: skip
 EXAMPLES = {"J": "23.6 pJ", "s": "3.5 ns", "Hz": "500 MHz", "W": "104 mW", "V": "0.75 V", "bit": "64 bit", "B": "32 KiB",
-            "m": "45 nm"}  # fmt: skip
+            "m": "45 nm", "um2": "45.9 um2"}  # fmt: skip
 _NUMBER = re.compile(r"\s*([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)\s*(\S+)\s*")
 
 

@@ -1,0 +1,16 @@
+"""Cases of the research beside the repository, ../shared/cases/hw, where it is there; every fact used stands in the tests too."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+FOLDER = Path(__file__).resolve().parents[2] / "shared" / "cases" / "hw"
+
+
+def case(name):
+    """The file's content; a skip where it is not there."""
+    path = FOLDER / name
+    if not path.exists():
+        pytest.skip(f"../shared/cases/hw/{name} is not there")
+    return json.loads(path.read_text())
