@@ -9,7 +9,7 @@ import pytest
 from shared_cases import case
 
 from hwmodel import rules
-from hwmodel.chip import Figure, Grade, Kind
+from hwmodel.figures import Figure, Grade, Kind
 from hwmodel.rules import odin
 from refsnn import EventList, Frames, Network, Node, Record, forward, preset, simulate
 from refsnn.effective import effective_synops, frame_inputs, layer_inputs, membrane_changes

@@ -7,7 +7,7 @@ import pytest
 from shared_cases import case
 
 from hwmodel import rules
-from hwmodel.chip import Figure, Grade, Kind
+from hwmodel.figures import Figure, Grade, Kind
 from hwmodel.rules.sanafe import Barrier, Event, SanaFe
 from refsnn import EventList, Network, Node, Record, simulate
 from refsnn.errors import CapacityError, SpecError, UnsupportedLayerError

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import BeforeValidator, ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from hwmodel.chip import Figure
+from hwmodel.figures import Figure
 from hwmodel.rules.evidence import NO_EVIDENCE, Evidence
 from hwmodel.rules.report import Count, Row, RuleReport
 from hwmodel.units import quantity

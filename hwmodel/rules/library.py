@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from hwmodel.chip import specs_folder
+from hwmodel.library import specs_folder
 from hwmodel.rules.base import Rule
 from hwmodel.rules.keras_spiking import KerasSpiking
 from hwmodel.rules.lemaire import Lemaire

@@ -63,7 +63,7 @@ class SanaFe(Rule):
         self._check(did)
         runs = ran(activity)
         notes = ["real-valued inputs are currents, which cost nothing here"] if activity.total("macs") else []
-        if not activity.spike_delay:
+        if activity.lag:
             notes.append(
                 "the messages are of a run in which spikes take a step, the activity is of one in which they do not"
             )
