@@ -343,6 +343,9 @@ def run(
 @click.option(
     "--per-core", is_flag=True, help="Measure each core's work, in place of an even split over a layer's cores."
 )
+@click.option(
+    "--rules", multiple=True, metavar="NAME|all", help="Price it under another tool's rules, too; repeatable."
+)
 @limit_option
 @format_option
 @page_option
@@ -364,6 +367,7 @@ def cost(
     \b
     Example:
       refsnn cost net.yaml test.npz --steps 8 --chip loihi --chip digital_45nm
+      refsnn cost net.yaml test.npz --rules neurobench --rules syops --rules keras_spiking:loihi
       refsnn cost net.yaml test.npz --chip loihi --by layer --by step --per-core -o cost.html
     """
     from refsnn import cost_report

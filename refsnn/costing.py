@@ -4,23 +4,31 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 import hwmodel
+import hwmodel.rules
 from hwmodel.bounds import latency_interval
 from hwmodel.break_even import THRESHOLDS, BreakEven, break_even
 from hwmodel.chip import ChipSpec, Family
 from hwmodel.encoding import Encoding, encodings
 from hwmodel.placement import place
 from hwmodel.report import CostReport
+from hwmodel.rules.comparison import Comparison
 from hwmodel.twin import Twin, twins
 from refsnn.conversion import convert
 from refsnn.core_counts import core_activity
 from refsnn.cost_tables import break_even_table, by_table, cost_table, encoding_table, overview_table
+from refsnn.effective import layer_inputs, membrane_changes
+from refsnn.errors import SpecError, did_you_mean
 from refsnn.formats import load_data
 from refsnn.network import Network
 from refsnn.simulator import Progress, simulate, unwatched
 from refsnn.source import forward
 from refsnn.tables import Table
 from refsnn.trace import Activity, Record, Trace
+
+Array = np.ndarray[Any, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,10 +43,11 @@ class PricedRun:
     break_even: BreakEven
     encodings: tuple[Encoding, ...]
     by: tuple[str, ...]  # tables to print
+    rules: Comparison | None  # the same run under other tools' rules, where that was asked for
 
-    def tables(self) -> list[Table]:
+    def tables(self) -> list[Table | str]:
         """The overview, what was asked for, and where the run stands."""
-        shown = [overview_table(self.network, self.reports, self.twins)]
+        shown: list[Table | str] = [overview_table(self.network, self.reports, self.twins)]
         for report in self.reports:
             for by in self.by:
                 if by == "action":
@@ -47,7 +56,8 @@ class PricedRun:
                     shown.append(by_table(report, by))
         if "encoding" in self.by:
             shown.append(encoding_table(self.network, self.encodings))
-        return [*shown, break_even_table(self.break_even)]
+        shown.append(break_even_table(self.break_even))
+        return [*shown, f"{self.rules}\n"] if self.rules else shown
 
     def as_data(self) -> dict[str, Any]:
         """Plain data for JSON."""
@@ -60,6 +70,7 @@ class PricedRun:
             "break_even": asdict(self.break_even)
             | {"published": [asdict(each) | {"run_is": self.break_even.says(each)} for each in THRESHOLDS]},
             "encodings": [asdict(each) | {"cheapest": each.cheapest} for each in self.encodings],
+            "rules": self.rules.as_data() if self.rules else [],
         }
 
 
@@ -72,13 +83,18 @@ def price_run(
     limit: int | None = None,
     by: Sequence[str] = (),
     per_core: bool = False,
+    rules: Sequence[str] = (),
     progress: Progress = unwatched,
 ) -> PricedRun:
-    """The network's run on the data, priced on each chip; frame-based ones run the source network."""
-    described = [hwmodel.load_chip(name) for name in chips]
+    """The network's run on the data, priced on each chip; frame-based ones run the source network.
+
+    rules: other tools' rules (docs/rules.md) to price the run under as well, or "all".
+    """
+    described, rules = [hwmodel.load_chip(name) for name in chips], _known_rules(rules)
     samples = load_data(data, limit)
     spiking = network if network.is_spiking else convert(network)
-    record = Record(spikes=spiking.neurons) if per_core else Record()
+    potentials = spiking.stateful if any(name.startswith("neurobench") for name in rules) else ()
+    record = Record(spikes=spiking.neurons, v=potentials) if per_core or rules else Record()
     trace = simulate(spiking, samples.x, steps=steps, record=record, progress=progress)
     frame = None if network.is_spiking else forward(network, samples.x).activity
 
@@ -99,7 +115,24 @@ def price_run(
         break_even=break_even(trace.activity),
         encodings=tuple(encodings(trace.activity)),
         by=tuple(by) or ("action",),
+        rules=_compared(spiking, trace, samples.x, rules) if rules else None,
     )
+
+
+def _known_rules(names: Sequence[str]) -> list[str]:
+    """The rules of these names, or all."""
+    known = hwmodel.rules.names()
+    for name in names:
+        if name not in ("all", *known) and not name.partition(":")[0].endswith((".yaml", ".yml")):
+            raise SpecError(f"rule {name!r} is not packaged{did_you_mean(name, known)}")
+    return known if "all" in names else list(names)
+
+
+def _compared(network: Network, trace: Trace, x: Array, names: Sequence[str]) -> Comparison:
+    """The run under other tools' rules, with what they look at beyond an activity."""
+    changes = membrane_changes(trace) if trace.v else {}
+    evidence = hwmodel.rules.Evidence(inputs=layer_inputs(network, trace, x), changes=changes)
+    return hwmodel.rules.compare(trace.activity, names, evidence)
 
 
 def _twins(activity: Activity, chip: ChipSpec, steps: int) -> list[Twin]:

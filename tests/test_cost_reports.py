@@ -161,3 +161,20 @@ def test_every_table_of_the_cost_command_fits(specs, capsys):
     for title in ("digits: energy and latency", "loihi: by layer", "loihi: by level", "loihi: by part", "loihi: by step",
                   "digits: bits for spikes", "break-even: "):  # fmt: skip
         assert title in result.out
+
+
+def test_other_tools_rules_stand_below(specs, capsys):
+    arguments = [str(specs / "networks" / "digits.yaml"), str(specs / "data" / "digits_test.npz"), "--limit", "5"]
+    text = run_here(
+        "cost", *arguments, "--chip", "loihi", "--rules", "neurobench", "--rules", "syops", capsys=capsys
+    ).out
+    assert max(map(len, text.splitlines())) <= 100
+    assert "Effective_MACs" in text
+    assert "note:" not in text  # the run has what the rules look at
+    data = json.loads(run_here("cost", *arguments, "--rules", "all", "--format", "json", capsys=capsys).out)
+    assert len(data["rules"]) == 27
+    wrong = run_here("cost", *arguments, "--rules", "nerobench", capsys=capsys)
+    assert (wrong.code, wrong.err) == (
+        2,
+        "run: 5 samples\nrefsnn: rule 'nerobench' is not packaged; did you mean 'neurobench'?\n",
+    )
