@@ -176,5 +176,5 @@ def test_other_tools_rules_stand_below(specs, capsys):
     wrong = run_here("cost", *arguments, "--rules", "nerobench", capsys=capsys)
     assert (wrong.code, wrong.err) == (
         2,
-        "run: 5 samples\nrefsnn: rule 'nerobench' is not packaged; did you mean 'neurobench'?\n",
+        "refsnn: rule 'nerobench' is not packaged; did you mean 'neurobench'?\n",
     )
