@@ -8,5 +8,7 @@ threshold goes on.
 from refsnn.policies.certainty import Confidence as Confidence
 from refsnn.policies.certainty import Entropy as Entropy
 from refsnn.policies.fixed import Fixed as Fixed
+from refsnn.policies.many import exit_steps as exit_steps
+from refsnn.policies.many import many_losses as many_losses
 from refsnn.policies.margin import TopK as TopK
 from refsnn.policies.oracle import Oracle as Oracle
