@@ -1,34 +1,44 @@
 """SEENN-I and DT-SNN: stop when the softmax of the readout is certain enough."""
 
 from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from scipy.special import entr, softmax
 
 from refsnn.errors import SpecError
+from refsnn.policies.many import many_losses
 from refsnn.policies.readout import (
     Array,
     IntArray,
+    Limits,
+    ScorePolicy,
     accuracy_at,
     checked,
     checked_epsilon,
     checked_labels,
+    correct,
     first_exceeding,
+    one_limit,
 )
+from refsnn.policies.work import ARGMAX, ENTROPY, EXPONENTIALS, ONE, THRESHOLD, PolicyWork, scaling
 
 Accumulate = Literal["sum", "mean"]
 GRID = 200  # thresholds tried by calibrate
 
 
+def scaled(readout: Array, accumulate: Accumulate, temperature: float) -> Array:
+    """The summed readout, or its mean over the steps so far, divided by the temperature: float64[T, N, K]."""
+    steps = np.arange(1, len(readout) + 1).reshape(-1, 1, 1)
+    return readout.astype(np.float64) / (steps if accumulate == "mean" else 1) / temperature
+
+
 def probabilities(readout: Array, accumulate: Accumulate, temperature: float) -> Array:
-    """softmax(y / temperature) of y = the summed readout, or its mean over the steps so far: float[T, N, K].
+    """softmax(y / temperature) of y = the summed readout, or its mean over the steps so far: float64[T, N, K].
 
     The papers take the mean, their code the sum, which sharpens with every step; thresholds do not carry over.
     """
-    steps = np.arange(1, len(readout) + 1).reshape(-1, 1, 1)
-    scaled = readout.astype(np.float64) / (steps if accumulate == "mean" else 1) / temperature
-    return softmax(scaled, axis=-1)
+    return softmax(scaled(readout, accumulate, temperature), axis=-1)
 
 
 def confidence(p: Array) -> Array:
@@ -53,22 +63,39 @@ class Confidence:
     accumulate: Accumulate = "sum"
     temperature: float = 1.0
     calibrated_steps: int | None = None  # T of the calibration; a readout of another length is refused
+    calibrated_classes: int | None = None  # its K; likewise
 
     def __post_init__(self) -> None:
-        _check(self)
+        check_softmax(self)
 
     def score(self, readout: Array) -> Array:
         return confidence(probabilities(readout, self.accumulate, self.temperature))
 
     def exit_step(self, readout: Array) -> IntArray:
-        return first_exceeding(self.score(checked(readout, "Confidence", self.calibrated_steps)), self.threshold)
+        readout = checked(readout, "Confidence", self.calibrated_steps, self.calibrated_classes)
+        return first_exceeding(self.score(readout), self.threshold)
+
+    @property
+    def limits(self) -> float:
+        return self.threshold
+
+    def at(self, limits: Limits) -> "Confidence":
+        return replace(self, threshold=one_limit(limits, "Confidence"))
+
+    @property
+    def work(self) -> PolicyWork:
+        """1 / Z is the largest probability."""
+        return (
+            scaling(self.accumulate, self.temperature) + ARGMAX + EXPONENTIALS + PolicyWork(divisions=ONE) + THRESHOLD
+        )
 
     @classmethod
     def calibrate(cls, readout: Array, labels: Array, *, epsilon: float = 0.01, accumulate: Accumulate = "sum",
                   temperature: float = 1.0) -> "Confidence":  # fmt: skip
-        """The riskiest threshold that costs at most `epsilon` of accuracy on a calibration split; see _riskiest."""
-        draft = cls(1.0, accumulate, temperature, len(readout))
-        return replace(draft, threshold=_riskiest(draft, readout, labels, epsilon))
+        """The riskiest threshold that costs at most `epsilon` of accuracy on a calibration split; see riskiest."""
+        readout = checked(readout, cls.__name__)
+        draft = cls(1.0, accumulate, temperature, len(readout), readout.shape[2])
+        return replace(draft, threshold=riskiest(draft, readout, labels, epsilon))
 
 
 @dataclass(frozen=True)
@@ -83,35 +110,51 @@ class Entropy:
     accumulate: Accumulate = "sum"
     temperature: float = 1.0
     calibrated_steps: int | None = None
+    calibrated_classes: int | None = None
 
     def __post_init__(self) -> None:
-        _check(self)
+        check_softmax(self)
 
     def score(self, readout: Array) -> Array:
         return certainty(probabilities(readout, self.accumulate, self.temperature))
 
     def exit_step(self, readout: Array) -> IntArray:
-        return first_exceeding(self.score(checked(readout, "Entropy", self.calibrated_steps)), self.threshold)
+        readout = checked(readout, "Entropy", self.calibrated_steps, self.calibrated_classes)
+        return first_exceeding(self.score(readout), self.threshold)
+
+    @property
+    def limits(self) -> float:
+        return self.threshold
+
+    def at(self, limits: Limits) -> "Entropy":
+        return replace(self, threshold=one_limit(limits, "Entropy"))
+
+    @property
+    def work(self) -> PolicyWork:
+        """The threshold is one on H, (1 - threshold) ln K."""
+        return scaling(self.accumulate, self.temperature) + ARGMAX + EXPONENTIALS + ENTROPY + THRESHOLD
 
     @classmethod
     def calibrate(cls, readout: Array, labels: Array, *, epsilon: float = 0.01, accumulate: Accumulate = "sum",
                   temperature: float = 1.0) -> "Entropy":  # fmt: skip
-        """The riskiest threshold that costs at most `epsilon` of accuracy on a calibration split; see _riskiest."""
-        draft = cls(1.0, accumulate, temperature, len(readout))
-        return replace(draft, threshold=_riskiest(draft, readout, labels, epsilon))
+        """The riskiest threshold that costs at most `epsilon` of accuracy on a calibration split; see riskiest."""
+        readout = checked(readout, cls.__name__)
+        draft = cls(1.0, accumulate, temperature, len(readout), readout.shape[2])
+        return replace(draft, threshold=riskiest(draft, readout, labels, epsilon))
 
 
-def _check(policy: Confidence | Entropy) -> None:
+def check_softmax(policy: Any) -> None:
+    """Refuse an accumulate, temperature or threshold that means nothing."""
     name = type(policy).__name__
     if policy.accumulate not in ("sum", "mean"):
         raise SpecError(f"{name}: accumulate is {policy.accumulate!r}; it is 'sum' or 'mean'")
     if not policy.temperature > 0:
         raise SpecError(f"{name}: temperature is {policy.temperature!r}; it has to be above 0")
-    if np.isnan(policy.threshold):
+    if np.isnan(getattr(policy, "threshold", 0.0)):
         raise SpecError(f"{name}: threshold is NaN; scores lie between 0 and 1")
 
 
-def _riskiest(policy: Confidence | Entropy, readout: Array, labels: Array, epsilon: float) -> float:
+def riskiest(policy: ScorePolicy, readout: Array, labels: Array, epsilon: float) -> float:
     """Thresholds are tried from safe to risky; the last one before the first that loses more than `epsilon` of the
     accuracy at T is taken. They are quantiles of the scores that occur. An estimate, not a guarantee.
     """
@@ -122,8 +165,10 @@ def _riskiest(policy: Confidence | Entropy, readout: Array, labels: Array, epsil
     score = policy.score(readout)
     allowed = accuracy_at(readout, labels, np.full(len(labels), len(readout))) - epsilon
     chosen = 1.0  # no score exceeds it
-    for threshold in np.quantile(score[:-1], np.linspace(1, 0, GRID)) if len(score) > 1 else ():
-        if accuracy_at(readout, labels, first_exceeding(score, threshold)) < allowed:
+    grid = np.quantile(score[:-1], np.linspace(1, 0, GRID)) if len(score) > 1 else np.empty(0)
+    right = many_losses(score, grid, correct(readout, labels))
+    for threshold, accuracy in zip(grid, right / len(labels), strict=True):
+        if accuracy < allowed:
             break
         chosen = float(threshold)
     return chosen

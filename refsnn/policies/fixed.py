@@ -6,6 +6,7 @@ import numpy as np
 
 from refsnn.errors import SpecError
 from refsnn.policies.readout import Array, IntArray, checked
+from refsnn.policies.work import NO_WORK, PolicyWork
 
 
 @dataclass(frozen=True)
@@ -21,6 +22,11 @@ class Fixed:
     @property
     def name(self) -> str:
         return f"fixed {self.steps}"
+
+    @property
+    def work(self) -> PolicyWork:
+        """Nothing: it is known beforehand."""
+        return NO_WORK
 
     def exit_step(self, readout: Array) -> IntArray:
         readout = checked(readout, "Fixed")

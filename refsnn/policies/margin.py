@@ -1,6 +1,6 @@
 """Top-K cutoff: stop when the two largest outputs are far enough apart, by a threshold of its own for every step."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, inf
 from typing import ClassVar
 
@@ -10,12 +10,15 @@ from refsnn.errors import SpecError
 from refsnn.policies.readout import (
     Array,
     IntArray,
+    Limits,
     checked,
     checked_epsilon,
     checked_labels,
     correct_from_here_on,
     first_exceeding,
+    limit_for_each_step,
 )
+from refsnn.policies.work import ONE, THRESHOLD, TOP_TWO, PolicyWork
 
 BINS = 100  # of the published calibration
 
@@ -38,13 +41,33 @@ class TopK:
 
     name: ClassVar[str] = "top-2 margin"
     thresholds: tuple[float, ...]
+    calibrated_classes: int | None = None  # K of the calibration; a readout of another number is refused
 
     def __post_init__(self) -> None:
         if not self.thresholds or np.isnan(self.thresholds).any():
             raise SpecError(f"TopK: thresholds are {self.thresholds!r}; give one number for each step")
 
     def exit_step(self, readout: Array) -> IntArray:
-        return first_exceeding(margin(checked(readout, "TopK", len(self.thresholds))), self.thresholds)
+        readout = checked(readout, "TopK", self.calibrated_steps, self.calibrated_classes)
+        return first_exceeding(self.score(readout), self.thresholds)
+
+    def score(self, readout: Array) -> Array:
+        return margin(readout)
+
+    @property
+    def calibrated_steps(self) -> int:
+        return len(self.thresholds)
+
+    @property
+    def limits(self) -> tuple[float, ...]:
+        return self.thresholds
+
+    def at(self, limits: Limits) -> "TopK":
+        return replace(self, thresholds=limit_for_each_step(limits, self.calibrated_steps, "TopK"))
+
+    @property
+    def work(self) -> PolicyWork:
+        return TOP_TWO + PolicyWork(adds=ONE) + THRESHOLD
 
     @classmethod
     def calibrate(cls, readout: Array, labels: Array, *, epsilon: float = 0.01, compat: bool = False) -> "TopK":
@@ -54,15 +77,17 @@ class TopK:
         A share of epsilon cannot be seen in fewer than 1/epsilon samples, so that many have to be over b (all of them
         if there are fewer); where no b will do, the step never stops. b runs over the margins that occur.
         compat: the published procedure instead: 100 equidistant b from 0 to the largest margin of all steps, first
-        crossing, however few samples are over it; the hundredth counts as certain.
+        crossing, however few samples are over it; the hundredth counts as certain. Numbers are those of the readout's
+        own format, as there: b, and the share that is right, are float32 numbers for a float32 readout.
         """
         readout = checked(readout, "TopK")
         labels = checked_labels(labels, readout, "TopK")
         checked_epsilon(epsilon, "TopK")
         gap, right = margin(readout), correct_from_here_on(readout, labels)
         if compat:
-            return cls(_published_thresholds(gap, right, epsilon))
-        return cls(tuple(_smallest_certain(g, r, epsilon) for g, r in zip(gap, right, strict=True)))
+            return cls(_published_thresholds(gap, right, epsilon), readout.shape[2])
+        thresholds = tuple(_smallest_certain(g, r, epsilon) for g, r in zip(gap, right, strict=True))
+        return cls(thresholds, readout.shape[2])
 
 
 def _smallest_certain(gap: Array, right: Array, epsilon: float) -> float:
@@ -79,9 +104,10 @@ def _smallest_certain(gap: Array, right: Array, epsilon: float) -> float:
 
 
 def _published_thresholds(gap: Array, right: Array, epsilon: float) -> tuple[float, ...]:
-    beta = np.arange(BINS) * (gap.max() / BINS)
+    number = gap.dtype.type if gap.dtype.kind == "f" else np.float64
+    beta = np.arange(BINS).astype(number) * (gap.max() / number(BINS))
     above = gap[None] > beta[:, None, None]
     with np.errstate(invalid="ignore"):  # no sample over b: 0/0 is NaN, which no comparison accepts
-        confidence = (above & right).sum(-1) / above.sum(-1)
+        confidence = ((above & right).sum(-1) / above.sum(-1)).astype(number)
     confidence[-1] = 1.0
-    return tuple(float(b) for b in beta[(confidence >= 1 - epsilon).argmax(0)])
+    return tuple(float(b) for b in beta[(confidence >= number(1 - epsilon)).argmax(0)])

@@ -1,17 +1,49 @@
 """What all policies share: checks of a readout, the first step whose score exceeds its threshold, correctness by step."""
 
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 
 from refsnn.arithmetic import finite
 from refsnn.errors import ShapeError, SpecError
+from refsnn.policies.work import PolicyWork
 
 Array = np.ndarray[Any, Any]
 IntArray = np.ndarray[Any, np.dtype[np.int64]]
+Limits = float | tuple[float, ...]  # one threshold for all steps, or one for each
 
 
-def checked(readout: Array, policy: str, calibrated_steps: int | None = None) -> Array:
+class Policy(Protocol):
+    """When each sample stops, from the prefix of its readout, and what deciding takes."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def work(self) -> PolicyWork: ...
+    def exit_step(self, readout: Array) -> IntArray: ...
+
+
+class ScorePolicy(Policy, Protocol):
+    """A policy that stops at the first step whose score exceeds a limit: what thresholds can be chosen for."""
+
+    @property
+    def limits(self) -> Limits: ...
+    @property
+    def calibrated_steps(self) -> int | None: ...
+    @property
+    def calibrated_classes(self) -> int | None: ...
+    def score(self, readout: Array) -> Array:
+        """float[T, N], from a checked readout."""
+        ...
+
+    def at(self, limits: Limits) -> Self:
+        """The same score with other limits."""
+        ...
+
+
+def checked(
+    readout: Array, policy: str, calibrated_steps: int | None = None, calibrated_classes: int | None = None
+) -> Array:
     """The readout [T, N, K], or what is wrong with it."""
     readout = np.asarray(readout)
     if readout.ndim != 3 or not readout.size or readout.dtype.kind not in "fiu":
@@ -22,6 +54,11 @@ def checked(readout: Array, policy: str, calibrated_steps: int | None = None) ->
         raise ShapeError(
             f"{policy}: calibrated for T = {calibrated_steps}, but this readout has {len(readout)} steps; "
             "calibrate it on a run of the same length"
+        )
+    if calibrated_classes is not None and readout.shape[2] != calibrated_classes:
+        raise ShapeError(
+            f"{policy}: calibrated for {calibrated_classes} classes, but this readout has {readout.shape[2]}; "
+            "calibrate it on a run of the same network"
         )
     return finite(f"{policy}: readout", readout)
 
@@ -43,6 +80,20 @@ def checked_epsilon(epsilon: float, policy: str) -> float:
     if not 0 <= epsilon < 1:
         raise SpecError(f"{policy}: epsilon is {epsilon!r}; it is a share of samples, from 0 to below 1")
     return epsilon
+
+
+def one_limit(limits: Limits, policy: str) -> float:
+    """The threshold of a policy that has one."""
+    if isinstance(limits, tuple):
+        raise SpecError(f"{policy}: limits are {limits!r}; it has one threshold for all steps")
+    return float(limits)
+
+
+def limit_for_each_step(limits: Limits, steps: int, policy: str) -> tuple[float, ...]:
+    """The thresholds of a policy that has one for each step."""
+    if not isinstance(limits, tuple) or len(limits) != steps:
+        raise SpecError(f"{policy}: limits are {limits!r}; it has a threshold for each of {steps} steps")
+    return limits
 
 
 def first_exceeding(score: Array, thresholds: Any) -> IntArray:

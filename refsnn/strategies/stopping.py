@@ -6,10 +6,22 @@ import numpy as np
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from refsnn.policies import Confidence, Entropy, Fixed, Oracle, TopK
+from refsnn.policies import (
+    Confidence,
+    DynamicConfidence,
+    Entropy,
+    Fixed,
+    Gate,
+    Oracle,
+    OracleEmpirical,
+    Patience,
+    SpikeCP,
+    TopK,
+)
 
 Array = np.ndarray[Any, Any]
-Policy = Fixed | TopK | Confidence | Entropy | Oracle
+ScorePolicy = TopK | Confidence | Entropy | DynamicConfidence | Patience | Gate | SpikeCP
+Policy = Fixed | ScorePolicy | Oracle | OracleEmpirical
 
 
 @st.composite
@@ -22,21 +34,48 @@ def readouts(draw: st.DrawFn, *, max_steps: int = 6) -> tuple[Array, Array]:
 
 
 def policies(steps: int, *, labels: Array | None = None) -> st.SearchStrategy[Policy]:
-    """Fixed, TopK, Confidence and Entropy for readouts of so many steps; with labels the Oracle, which looks ahead, too.
+    """Fixed and score_policies for readouts of so many steps; with labels the oracles, which look ahead, too.
 
-    TopK: whole thresholds from -1 to 9; Confidence and Entropy: thresholds from 0 to 1, sum and mean, three temperatures.
     Shrinks to Fixed(1).
     """
-    certain: dict[str, st.SearchStrategy[Any]] = {
-        "threshold": st.floats(0, 1),
+    drawn: st.SearchStrategy[Any] = st.builds(Fixed, st.integers(1, steps)) | score_policies(steps)
+    if labels is None:
+        return drawn
+    return drawn | st.builds(Oracle, st.just(labels)) | st.builds(OracleEmpirical, st.just(labels))
+
+
+def score_policies(steps: int) -> st.SearchStrategy[ScorePolicy]:
+    """TopK, Confidence, Entropy, Patience, DynamicConfidence, Gate and SpikeCP for readouts of so many steps.
+
+    TopK: whole thresholds from -1 to 9. Thresholds of probabilities from 0 to 1, sum and mean, three temperatures. Gate:
+    weights and bias in quarters from -2 to 2. SpikeCP: quantiles from 0 to 4 and infinity, sets of no class or one, so that
+    it suits readouts of two classes. Shrinks to TopK with thresholds of 0.
+    """
+    softmax: dict[str, st.SearchStrategy[Any]] = {
         "accumulate": st.sampled_from(["sum", "mean"]),
         "temperature": st.sampled_from([1.0, 0.5, 8.0]),
     }
-    margins = st.lists(st.integers(-1, 9), min_size=steps, max_size=steps).map(tuple)
+    certain = {"threshold": st.floats(0, 1), **softmax}
+    quarters = st.integers(-8, 8).map(lambda n: n / 4)
     drawn: st.SearchStrategy[Any] = st.one_of(
-        st.builds(Fixed, st.integers(1, steps)),
-        st.builds(TopK, margins),
+        st.builds(TopK, st.lists(st.integers(-1, 9), min_size=steps, max_size=steps).map(tuple)),
         st.builds(Confidence, **certain),
         st.builds(Entropy, **certain),
+        st.builds(Patience, st.integers(1, steps + 1)),
+        st.builds(DynamicConfidence, **certain),
+        st.builds(Gate, st.tuples(*[quarters] * 5), quarters, **certain),
+        checkpoints(steps).flatmap(lambda at: _set_sizes(at, softmax)),
     )
-    return drawn if labels is None else drawn | st.builds(Oracle, st.just(labels))
+    return drawn
+
+
+def checkpoints(steps: int) -> st.SearchStrategy[tuple[int, ...]]:
+    """Ascending steps up to and with the last; shrinks to the last alone."""
+    before = st.sets(st.integers(1, steps - 1)) if steps > 1 else st.just(set())
+    return before.map(lambda found: (*sorted(found), steps))
+
+
+def _set_sizes(at: tuple[int, ...], softmax: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[SpikeCP]:
+    quantile = st.integers(0, 17).map(lambda n: n / 4 if n < 17 else np.inf)
+    quantiles = st.lists(quantile, min_size=len(at), max_size=len(at)).map(tuple)
+    return st.builds(SpikeCP, quantiles, st.just(at), largest=st.integers(0, 1), **softmax)
