@@ -2,9 +2,10 @@
 
 Every policy is a frozen value with `exit_step(readout) -> int64[N]` in 1..T, a `name` and its `work`: what deciding takes.
 The decision at step t looks at steps 1..t only; what has not stopped before step T stops there. Comparisons are strict: a score
-equal to its threshold goes on.
+equal to its threshold goes on. `guarantee` chooses thresholds with a proof of what they cost.
 """
 
+from refsnn.policies import guarantee as guarantee
 from refsnn.policies.certainty import Confidence as Confidence
 from refsnn.policies.certainty import Entropy as Entropy
 from refsnn.policies.conformal import SpikeCP as SpikeCP
