@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from refsnn.network import Network
     from refsnn.tables import Table
 
-POLICIES = ("fixed", "margin", "confidence", "entropy", "oracle")  # as in refsnn/study.py, which is heavy to import
+# as in refsnn/study.py, which is heavy to import
+POLICIES = ("fixed", "margin", "confidence", "entropy", "dynamic", "gate", "patience", "spikecp", "oracle")
 
 model_argument = click.argument("model", type=click.Path(exists=True, dir_okay=False))
 data_argument = click.argument("data", type=click.Path(exists=True, dir_okay=False))
@@ -404,6 +405,21 @@ def cost(
     show_default=True,
     help="Share of accuracy, or of certainty, that calibration may give up.",
 )
+@click.option(
+    "--guarantee",
+    type=click.Choice(["learn-then-test", "conformal-risk", "wsr", "signed-drop"]),
+    help="Certify thresholds: at most EPSILON of the decisions change, shown by the calibration split.",
+)
+@click.option("--delta", type=float, default=0.05, show_default=True, help="How often a guarantee may be wrong.")
+@click.option(
+    "--risk",
+    type=click.Choice(["consistency", "harm"]),
+    default="consistency",
+    show_default=True,
+    help="What a guarantee bounds: decisions other than after T steps; or such that were right there.",
+)
+@click.option("--max-energy", metavar="QUANTITY", help="Exit 1 unless a policy stays below it on every chip: '20 uJ'.")
+@click.option("--min-accuracy", type=float, metavar="PERCENT", help="Exit 1 unless such a policy is as accurate.")
 @limit_option
 @format_option
 @output_option
@@ -419,18 +435,32 @@ def score(
     limit: int | None,
     form: str,
     output: str | None,
+    guarantee: str | None,
+    delta: float,
+    risk: Any,
+    max_energy: str | None,
+    min_accuracy: float | None,
 ) -> int:
     """Calibrate cutoff policies on one split, score them on another, on chips.
 
     \b
     Example:
       refsnn score net.yaml test.npz --calibration calibration.npz --steps 8 --chip loihi
+      refsnn score net.yaml test.npz --calibration calibration.npz --guarantee learn-then-test --delta 0.05
+      refsnn score net.yaml test.npz --calibration calibration.npz --max-energy '90 uJ' --min-accuracy 98
     """
     import hwmodel
     import refsnn
     from hwmodel.chip import Family
-    from refsnn.cost_tables import score_table
-    from refsnn.study import calibrated_policies, frame_baselines, refuse_overlap, score_data
+    from refsnn.cost_tables import certificate_table, score_table
+    from refsnn.study import (
+        calibrated_policies,
+        certified_policies,
+        frame_baselines,
+        over_budget,
+        refuse_overlap,
+        score_data,
+    )
 
     network = _network(model, spec)
     described = [hwmodel.load_chip(name) for name in chips or _default_chips(network)]
@@ -441,11 +471,20 @@ def score(
     with progress_bar("calibrate") as progress:
         calibrated = refsnn.simulate(_spiking(network), held.x, steps=steps, progress=progress)
     chosen = calibrated_policies(calibrated.readout, held, samples, epsilon, _chosen(policies))
+    certified = certified_policies(
+        calibrated.readout, held, _chosen(policies), method=guarantee, risk=risk, epsilon=epsilon, delta=delta
+    )
     events = [chip for chip in described if chip.family is not Family.FRAME_BASED]
-    scores = hwmodel.scores(chosen, trace, samples.labels, events)
+    scores = hwmodel.scores([*chosen, *certified], trace, samples.labels, events)
     baselines = frame_baselines(network, samples, [chip for chip in described if chip.family is Family.FRAME_BASED])
     result = score_data(scores, baselines) | {"steps": steps, "epsilon": epsilon, "calibration_samples": len(held.x)}
-    return _emit("score", result, [score_table(scores, baselines)], form, output)
+    result["certificates"] = [one.certificate.as_data() for one in certified]
+    tables: list[Table | str] = [score_table(scores, baselines)]
+    if certified:
+        tables.append(certificate_table({one.name: str(one.certificate) for one in certified}))
+    missed = over_budget(scores, max_energy, min_accuracy)
+    _emit("score", result, [*tables, *missed], form, output)
+    return int(bool(missed))
 
 
 @cli.group()

@@ -204,8 +204,10 @@ def score_table(scores: Sequence[PolicyScore], baselines: Sequence[tuple[CostRep
                 f"{100 * one.accuracy:.2f}",
                 f"{one.mean_steps:.3f}",
                 f"{bound}{readable(one.energy_j, 'J')}",
+                f"{100 * one.saving:.1f}",
+                "unknown" if one.unpriced and not one.policy_energy_j else readable(one.policy_energy_j, "J"),
                 f"{late}{readable(one.latency_s, 's')}",
-                f"{one.edp_js:.3g}",
+                readable(one.latency.p99, "s"),
                 "*" if id(one) in best_ones else "",
             ]
         )
@@ -217,20 +219,28 @@ def score_table(scores: Sequence[PolicyScore], baselines: Sequence[tuple[CostRep
                 f"{100 * accuracy:.2f}",
                 "",
                 readable(report.mean_energy_j, "J"),
+                "",
+                "",
                 readable(report.mean_latency_s, "s"),
-                f"{float((report.energy_per_sample_j * report.latency_per_sample_s).mean()):.3g}",
+                "",
                 "",
             ]
         )
     return Table(
         title="policies: accuracy, energy and latency per inference",
-        columns=("chip", "policy", "accuracy (%)", "mean steps", "energy", "latency", "EDP (Js)", "best"),
+        columns=("chip", "policy", "right (%)", "steps", "energy", "saved (%)", "deciding", "latency", "p99", "best"),
         rows=rows,
         notes=(
             "* no policy on this chip is as accurate for less energy; >= some work has no known price (see cost)",
-            "the oracle knows the labels: a bound, not a policy; a policy's own work is not charged yet",
+            "the oracle knows the labels: a bound, not a policy; deciding: the policy's own work, which the energy contains",
         ),
     )
+
+
+def certificate_table(claims: dict[str, str]) -> Table:
+    """What the calibration split certifies of each policy."""
+    rows = [[name.removesuffix(", certified"), claim] for name, claim in claims.items()]
+    return Table(title="certified on the calibration split", columns=("policy", "claim"), rows=rows)
 
 
 def chips_table(chips: Sequence[ChipSpec]) -> Table:

@@ -272,7 +272,7 @@ def test_the_demo(tmp_path):
         in result.out
     )
     scores = json.loads((tmp_path / "out" / "scores.json").read_text())
-    assert len(scores["scores"]) == 14
+    assert len(scores["scores"]) == 22
     html = (tmp_path / "out" / "report.html").read_text()
     assert len(html) < 300_000
     assert html.count("<svg") == 4
@@ -310,3 +310,30 @@ def test_fixed_point_from_the_command_line(refsnn_command):
         "arithmetic: 'float16' is none; did you mean 'float64'?; expected float32, float64, exact or fixed"
         in mistaken.err
     )
+
+
+def test_certificates_and_budgets_of_scores(specs, capsys):
+    from harness import run_here
+
+    arguments = [specs / "networks" / "digits.yaml", specs / "data" / "digits_test.npz", "--calibration",
+                 specs / "data" / "digits_calibration.npz", "--chip", "digital_45nm", "--policy", "confidence"]  # fmt: skip
+    sure = run_here("score", *arguments, "--guarantee", "learn-then-test", "--epsilon", "0.02", capsys=capsys)
+    assert sure.code == 0
+    assert max(map(len, sure.out.splitlines())) <= 100
+    assert "With probability 0.95 over the 400 calibration samples, confidence > 0.999254 decides" in " ".join(
+        sure.out.split()
+    )
+    few = run_here(
+        "score", *arguments, "--guarantee", "learn-then-test", "--limit", "50", "--format", "json", capsys=capsys
+    )
+    (certificate,) = json.loads(few.out)["certificates"]
+    assert certificate["index"] == 0
+    assert certificate["samples_needed"] == 299  # ln(0.05) / ln(0.99)
+    assert run_here("score", *arguments, "--max-energy", "2 uJ", "--min-accuracy", "96", capsys=capsys).code == 0
+    dear = run_here("score", *arguments, "--max-energy", "1 nJ", capsys=capsys)
+    assert dear.code == 1
+    assert "budget: digital_45nm: confidence takes 1.1 uJ, over 1 nJ" in dear.out
+    wrong = run_here("score", *arguments, "--max-energy", "2 watts", capsys=capsys)
+    assert (wrong.code, wrong.err.splitlines()[-1]) == (
+        2, "refsnn: --max-energy: expected a quantity in J such as '23.6 pJ', got '2 watts'"
+    )  # fmt: skip
