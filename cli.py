@@ -452,7 +452,8 @@ def score(
     import hwmodel
     import refsnn
     from hwmodel.chip import Family
-    from refsnn.cost_tables import certificate_table, score_table
+    from hwmodel.tradeoff import unstable_pairs
+    from refsnn.cost_tables import certificate_table, ranking_table, score_table
     from refsnn.study import (
         calibrated_policies,
         certified_policies,
@@ -479,7 +480,13 @@ def score(
     baselines = frame_baselines(network, samples, [chip for chip in described if chip.family is Family.FRAME_BASED])
     result = score_data(scores, baselines) | {"steps": steps, "epsilon": epsilon, "calibration_samples": len(held.x)}
     result["certificates"] = [one.certificate.as_data() for one in certified]
-    tables: list[Table | str] = [score_table(scores, baselines)]
+    rankings = {chip.name: unstable_pairs([*chosen, *certified], trace, samples.labels, chip) for chip in events}
+    result["unstable_rankings"] = [
+        {"chip": chip, "cheaper": a, "dearer": b, "figure": figure}
+        for chip, pairs in rankings.items()
+        for a, b, figure in pairs
+    ]
+    tables: list[Table | str] = [score_table(scores, baselines), ranking_table(rankings)]
     if certified:
         tables.append(certificate_table({one.name: str(one.certificate) for one in certified}))
     missed = over_budget(scores, max_energy, min_accuracy)

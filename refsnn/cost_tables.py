@@ -237,6 +237,19 @@ def score_table(scores: Sequence[PolicyScore], baselines: Sequence[tuple[CostRep
     )
 
 
+def ranking_table(rankings: dict[str, list[tuple[str, str, str]]]) -> Table | str:
+    """Whether one policy stays cheaper than another wherever the chip's figures lie in their intervals."""
+    rows = [[chip, a, b, figure] for chip, pairs in rankings.items() for a, b, figure in pairs]
+    stable = [chip for chip, pairs in rankings.items() if not pairs]
+    notes = [f"{chip}: policies keep their order by energy with each figure, and all, at either end" for chip in stable]
+    if not rows:
+        return "\n".join(notes) + "\n"
+    return Table(
+        title="rankings that hang on a figure's interval", columns=("chip", "cheaper", "than", "unless this moves"), rows=rows,
+        notes=notes,
+    )  # fmt: skip
+
+
 def certificate_table(claims: dict[str, str]) -> Table:
     """What the calibration split certifies of each policy."""
     rows = [[name.removesuffix(", certified"), claim] for name, claim in claims.items()]
