@@ -1,8 +1,10 @@
 """The cost model on networks small enough for paper, capacity, and the packaged chips."""
 
+import ast
 import json
 from dataclasses import replace
 from math import fsum
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -240,3 +242,14 @@ def test_a_report_is_plain_data_and_a_table(trace):
         "loihi: >= 80.6 uJ and >= 659 us per inference, self-timed, 400 samples, 8.00 steps on average"
     )
     assert max(map(len, text.splitlines())) <= 100
+
+
+def test_no_joule_stands_in_python():
+    """Prices live in chip and rule files: no float of the size of an energy is written in the cost model's code."""
+    folder = Path(hwmodel.__file__).parent
+    for path in folder.rglob("*.py"):
+        if path.name == "strategies.py":  # draws prices, in units of a pico- or a nano-
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            value = node.value if isinstance(node, ast.Constant) else None
+            assert not (isinstance(value, float) and 0 < abs(value) < 1e-6), (path, value)
