@@ -1,6 +1,8 @@
 """What stopping early is worth: accuracy, steps, energy and latency of a policy on a chip."""
 
+import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any, Protocol
@@ -83,12 +85,17 @@ def scores(policies: Sequence[Policy], trace: Trace, labels: Array, chips: Seque
     right = trace.readout.argmax(-1) == labels
     accuracies = [float(right[e - 1, samples].mean()) for e in exits]
     spreads = [_spread(e.astype(np.float64)) for e in exits]
-    found = []
-    for chip, stopped in zip(chips, stopped_costs(trace.activity, chips), strict=True):
+    priced = list(zip(chips, stopped_costs(trace.activity, chips), strict=True))
+
+    def on(chip: ChipSpec, stopped: Stopped) -> list[PolicyScore]:
+        found = []
         for policy, accuracy, steps, exit_step in zip(policies, accuracies, spreads, exits, strict=True):
             own = policy_cost(policy, exit_step, trace.steps, trace.readout.shape[2], chip)
             found.append(_scored(policy, stopped, own, accuracy, steps, exit_step))
-    return found
+        return found
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:  # NumPy leaves Python's lock where it sorts and adds up
+        return [one for found in pool.map(lambda pair: on(*pair), priced) for one in found]
 
 
 def _scored(

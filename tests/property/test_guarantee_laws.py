@@ -30,7 +30,7 @@ from refsnn.policies.guarantee.betting import log_wealth, upper_mean
 from refsnn.policies.guarantee.certificate import samples_needed
 from refsnn.policies.guarantee.intervals import lower_share, upper_share
 from refsnn.policies.guarantee.methods import accepted
-from refsnn.policies.guarantee.paths import FITTED, FIXED
+from refsnn.policies.guarantee.paths import FITTED, FIXED, digest
 from refsnn.policies.readout import accuracy_at
 from refsnn.strategies import readouts
 
@@ -235,8 +235,8 @@ def test_a_path_begins_with_everybody_running_all_steps_and_goes_on_policy_by_po
 def test_a_certificate_says_what_its_policy_does_on_these_samples(case, other, kind, name, epsilon, delta):
     readout, labels = case
     method, candidates = METHODS[name], a_path(kind, case, other)
-    if candidates.fitted_on is not None and readout.shape == other[0].shape and (readout == other[0]).all():
-        return  # refused, and tested elsewhere
+    if candidates.fitted_on == digest(readout):
+        return  # refused, and tested elsewhere; a_path may have made the other readout into this one
     found = certify(candidates, readout, labels, risk=method.risks[-1], method=method, epsilon=epsilon, delta=delta)
     stops = np.full(len(labels), len(readout)) if found.policy is None else found.policy.exit_step(readout)
     assert found.mean_steps == stops.mean()
