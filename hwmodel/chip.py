@@ -107,8 +107,8 @@ class Crossbar:
 class Technology:
     """What the figures hold for, where they do not say otherwise."""
 
-    node: Metres
-    voltage: Volts | None  # None: not stated by the source
+    node: Metres | None  # None: not stated by the source
+    voltage: Volts | None
     process: str = ""
 
 

@@ -1,11 +1,11 @@
 """Where weights, potentials and neurons live; what does not fit is an error with numbers."""
 
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, prod
 
 from hwmodel.chip import ChipSpec, Component, Execution
 from hwmodel.layer_placement import check_layers
-from hwmodel.splitting import Split, split_group
+from hwmodel.splitting import Split, check_fan_in, split_group
 from refsnn.errors import CapacityError
 from refsnn.trace import Activity, Blocks, NodeActivity, neuron_groups
 
@@ -45,6 +45,7 @@ def place(activity: Activity, chip: ChipSpec) -> Placement:
     off_chip = frozenset((what, node) for what in ("weights", "membranes") for node in _left_out(activity, chip, what))
     splits: dict[str, Split] = {}
     shared = 1
+    _check_crossbars(activity, chip)
     if chip.layer_cores is not None:
         check_layers(activity, groups, chip.name, chip.layer_cores)
     if chip.cores is not None and chip.execution is Execution.PARALLEL:
@@ -52,6 +53,7 @@ def place(activity: Activity, chip: ChipSpec) -> Placement:
             splits[name] = split_group(activity, groups, name, chip.name, chip.cores, splits)
         _check_count(activity, chip, sum(each.blocks.count for each in splits.values()))
     elif chip.cores is not None:
+        check_fan_in(activity.nodes, chip.name, chip.cores)
         shared = _shared_cores(activity, chip)
         _check_count(activity, chip, shared)
     return Placement(
@@ -114,6 +116,23 @@ def _shared_cores(activity: Activity, chip: ChipSpec) -> int:
     numbers = sum(potentials(node, activity) for node in activity.nodes)
     bits = sum(node.n_weights for node in activity.nodes) * (cores.weight_bits or 0)
     return max(1, ceil(numbers / cores.neurons), ceil(bits / (8 * cores.weight_memory)) if cores.weight_memory else 1)
+
+
+def _check_crossbars(activity: Activity, chip: ChipSpec) -> None:
+    """Arrays for all weights, a part of a layer's kernel to each; a design point has as many as it takes."""
+    crossbar = chip.crossbar
+    if crossbar is None or crossbar.count is None:
+        return
+    needed = sum(
+        shape.groups * ceil(shape.in_channels * prod(shape.kernel) / shape.groups / crossbar.rows)
+        * ceil(shape.out_channels / shape.groups / crossbar.columns)
+        for node in activity.nodes if node.kind == "weight" for shape in [node.geometry] if shape is not None
+    )  # fmt: skip
+    if needed > crossbar.count:
+        raise CapacityError(
+            f"chip {chip.name!r} cannot hold the network: its weights need {needed} crossbars of {crossbar.rows} x "
+            f"{crossbar.columns}, it has {crossbar.count}; take a larger chip or a smaller network"
+        )
 
 
 def _check_count(activity: Activity, chip: ChipSpec, needed: int) -> None:

@@ -97,9 +97,10 @@ def scaled(chip: ChipSpec, rule: ScalingRule, *, node: float, voltage: float) ->
                 f"chip {chip.name!r}: {name} is an operating point's average, which holds static power; only marginal "
                 "energies scale"
             )
-        if volts is None:
+        if volts is None or here is None:
             raise SpecError(
-                f"chip {chip.name!r}: {name} does not state its voltage; energies scale from a known one only"
+                f"chip {chip.name!r}: {name} does not state its {'voltage' if volts is None else 'node'}; energies scale from a "
+                "known one only"
             )
         factor = rule.energy(node, voltage) / rule.energy(here, volts)
         low, high = old.interval

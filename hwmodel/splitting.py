@@ -4,6 +4,7 @@ The neurons of a map are split into blocks of channels and bands of rows; every 
 without a map are channels of one pixel. With few bands a core sees little of the input's height only where there are many.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
@@ -60,12 +61,7 @@ def split_group(
     members = [node for node in activity.nodes if groups[node.node] == group]
     channels, height, width = _map(members)
     per_core = _most_neurons(group, chip, cores, splits)
-    for node in members:
-        if cores.fan_in is not None and node.fan_in > cores.fan_in:
-            raise CapacityError(
-                f"chip {chip!r} cannot hold the network: every neuron of {node.node} has {node.fan_in} inputs, on this chip it "
-                f"may have {cores.fan_in}; take another chip or a network with smaller layers"
-            )
+    check_fan_in(members, chip, cores)
     best: tuple[int, Blocks] | None = None
     fewest: dict[str, int] = {}
     for bands in range(1, height + 1):
@@ -87,6 +83,16 @@ def split_group(
         raise CapacityError(_no_split(group, members, chip, cores, per_core, width, fewest))
     blocks = best[1]
     return Split(blocks=blocks, feeds=_feeds(activity, members, blocks, height))
+
+
+def check_fan_in(nodes: Iterable[NodeActivity], chip: str, cores: Cores) -> None:
+    """Raises CapacityError for a layer whose neurons have more inputs than a neuron may have."""
+    for node in nodes:
+        if cores.fan_in is not None and node.fan_in > cores.fan_in:
+            raise CapacityError(
+                f"chip {chip!r} cannot hold the network: every neuron of {node.node} has {node.fan_in} inputs, on this chip it "
+                f"may have {cores.fan_in}; take another chip or a network with smaller layers"
+            )
 
 
 def _map(members: list[NodeActivity]) -> tuple[int, int, int]:

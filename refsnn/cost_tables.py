@@ -283,7 +283,8 @@ def chip_table(chip: ChipSpec) -> Table:
 def _technology(chip: ChipSpec) -> str:
     voltage = readable(chip.technology.voltage, "V") if chip.technology.voltage else "voltage not stated"
     process = f" {chip.technology.process}" if chip.technology.process else ""
-    return f"{readable(chip.technology.node, 'm')}{process}, {voltage}"
+    node = readable(chip.technology.node, "m") if chip.technology.node else "node not stated"
+    return f"{node}{process}, {voltage}"
 
 
 def _figure_cells(figure: Figure, unit: str) -> list[str]:

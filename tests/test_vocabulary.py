@@ -191,3 +191,25 @@ def test_steps_in_front_have_barriers_and_ticks_of_their_own(activity):
     assert hwmodel.estimate(three, tick).overruns == 0
     slow = replace(chip(["updates"]), tick=replace(ONE, nominal=4.0))  # five updates in a step
     assert hwmodel.estimate(activity, slow).overruns == 1
+
+
+def test_a_chip_has_only_so_many_crossbars():
+    """7 outputs of 45 inputs on arrays of 4 x 4: 12 along the rows, 2 along the columns."""
+    network = Network(
+        "net", (5, 2, 2), (Node("conv", Conv2d(weight=np.zeros((7, 5, 3, 3)), padding=(1, 1)), ("input",)),)
+    )
+    activity = simulate(network, np.zeros((1, 5, 2, 2)), steps=1).activity
+    spec = chip(["crossbar_stacks"], family=Family.CROSSBAR, crossbar=Crossbar(rows=4, columns=4, count=24))
+    hwmodel.estimate(activity, spec)
+    with pytest.raises(CapacityError) as error:
+        hwmodel.estimate(activity, replace(spec, crossbar=Crossbar(rows=4, columns=4, count=23)))
+    assert str(error.value) == (
+        "chip 'paper' cannot hold the network: its weights need 24 crossbars of 4 x 4, it has 23; take a larger chip or a smaller "
+        "network"
+    )
+
+
+def test_neurons_of_layers_in_turn_have_no_more_inputs_either(activity):
+    cores = Cores(count=1, neurons=10, fan_in=1)
+    with pytest.raises(CapacityError, match="every neuron of fc1 has 2 inputs, on this chip it may have 1"):
+        hwmodel.estimate(activity, chip(["synops"], family=Family.MANY_CORE, cores=cores))
