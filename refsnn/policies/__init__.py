@@ -3,6 +3,7 @@
 Every policy is a frozen value with `exit_step(readout) -> int64[N]` in 1..T, a `name` and its `work`: what deciding takes.
 The decision at step t looks at steps 1..t only; what has not stopped before step T stops there. Comparisons are strict: a score
 equal to its threshold goes on. `guarantee` chooses thresholds with a proof of what they cost.
+A PolicyNetwork looks at the input instead: what its `plan(x)` gives is such a policy, for these samples.
 """
 
 from refsnn.policies import guarantee as guarantee
@@ -23,3 +24,5 @@ from refsnn.policies.oracle import optimal_cutoff as optimal_cutoff
 from refsnn.policies.oracle import theoretical_aet as theoretical_aet
 from refsnn.policies.patience import Patience as Patience
 from refsnn.policies.work import PolicyWork as PolicyWork
+from refsnn.policies.planned import Planned as Planned
+from refsnn.policies.planned import PolicyNetwork as PolicyNetwork
