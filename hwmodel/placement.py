@@ -53,9 +53,9 @@ def place(activity: Activity, chip: ChipSpec) -> Placement:
             splits[name] = split_group(activity, groups, name, chip.name, chip.cores, splits)
         _check_count(activity, chip, sum(each.blocks.count for each in splits.values()))
     elif chip.cores is not None:
-        check_fan_in(activity.nodes, chip.name, chip.cores)
         shared = _shared_cores(activity, chip)
         _check_count(activity, chip, shared)
+        check_fan_in(activity.nodes, chip.name, chip.cores)
     return Placement(
         groups=groups, depth=_depths(activity, groups), splits=splits, shared=shared, off_chip=off_chip
     )  # fmt: skip

@@ -13,7 +13,9 @@ from hwmodel.deciding import decision_of, policy_cost
 from hwmodel.decision import DecisionSpec
 from hwmodel.figures import Figure, Grade, Kind
 from hwmodel.tradeoff import score_bounds, unstable_pairs
-from refsnn.policies import Confidence, Fixed, Oracle, Patience, TopK
+from refsnn import Network, Node
+from refsnn.layers import Flatten, Linear
+from refsnn.policies import Confidence, Fixed, Oracle, Patience, PolicyNetwork, TopK
 
 
 @pytest.fixture
@@ -97,3 +99,17 @@ def test_bounds_contain_the_score_and_a_ranking_can_hang_on_one_figure(trace, te
     shaky = replace(chip, decision=replace(chip.decision, energies=dear))
     assert ("confidence", "fixed 2", "all figures") in unstable_pairs(policies, trace, test_data.labels, shaky)
     assert set(End) == {End.LOW, End.HIGH}
+
+
+def test_a_policy_network_is_charged_before_the_run(trace, test_data, chip):
+    """A linear policy on 64 pixels: one frame of it on the same chip, energy and latency, and nothing decided later."""
+    layers = (Node("flat", Flatten(), ("input",)), Node("fc", Linear(weight=np.ones((8, 64))), ("flat",)))
+    planned = PolicyNetwork(Network("policy", (1, 8, 8), layers)).plan(test_data.x)
+    one = hwmodel.score(planned, trace, test_data.labels, chip)
+    bare = hwmodel.score(Fixed(int(planned.steps[0])), trace, test_data.labels, chip)
+    frame = hwmodel.estimate(planned.activity, chip)
+    assert (planned.steps == planned.steps[0]).all()
+    assert one.policy_energy_j == pytest.approx(frame.mean_energy_j)
+    assert one.energy_j == pytest.approx(bare.energy_j + frame.mean_energy_j)
+    assert one.latency_s == pytest.approx(bare.latency_s + frame.mean_latency_s)
+    assert one.break_even_j is None

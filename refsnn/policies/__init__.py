@@ -23,6 +23,6 @@ from refsnn.policies.oracle import first_right as first_right
 from refsnn.policies.oracle import optimal_cutoff as optimal_cutoff
 from refsnn.policies.oracle import theoretical_aet as theoretical_aet
 from refsnn.policies.patience import Patience as Patience
-from refsnn.policies.work import PolicyWork as PolicyWork
 from refsnn.policies.planned import Planned as Planned
 from refsnn.policies.planned import PolicyNetwork as PolicyNetwork
+from refsnn.policies.work import PolicyWork as PolicyWork
