@@ -34,6 +34,7 @@ class Spread:
     """Over the samples: mean, and what half and 99 % of them take at most."""
 
     mean: float
+    deviation: float  # of the samples, not of the mean
     p50: float
     p99: float
 
@@ -136,7 +137,8 @@ def _spread(values: Array) -> Spread:
     n = len(values)
     middle, late = ceil(0.5 * n) - 1, ceil(0.99 * n) - 1
     ordered = np.partition(values, (middle, late))
-    return Spread(mean=float(values.mean()), p50=float(ordered[middle]), p99=float(ordered[late]))
+    deviation = float(values.std(ddof=1)) if n > 1 else 0.0
+    return Spread(mean=float(values.mean()), deviation=deviation, p50=float(ordered[middle]), p99=float(ordered[late]))
 
 
 def pareto(scores: Sequence[PolicyScore]) -> tuple[bool, ...]:

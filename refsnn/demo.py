@@ -97,7 +97,7 @@ def run_demo(output: str, show: Show, progress: Progress) -> None:
     recorded = refsnn.simulate(snn, test.x[:GOLDEN_SAMPLES], steps=STEPS, record=refsnn.Record(spikes=snn.neurons))
     show(_golden_check(recorded, golden))
 
-    data = {"schema": "refsnn.score/1", **score_data(scores, baselines), "steps": STEPS, "epsilon": EPSILON,
+    data = {"schema": "refsnn.score/1", **score_data(scores, baselines, len(test.x)), "steps": STEPS, "epsilon": EPSILON,
             "calibration_samples": len(held.x)}  # fmt: skip
     write_atomic(folder / "scores.json", (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
     sections = [

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from math import inf
+from math import inf, sqrt
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 import hwmodel
 from hwmodel.chip import ChipSpec
 from hwmodel.report import CostReport
-from hwmodel.tradeoff import PolicyScore
+from hwmodel.tradeoff import PolicyScore, Spread
 from hwmodel.units import quantity, readable
 from refsnn import policies
 from refsnn.errors import SpecError
@@ -26,16 +26,22 @@ EVENT_CHIPS = ("loihi", "digital_45nm")  # what is priced when no chip is named
 FRAME_CHIP = "eyeriss_like"  # the baseline
 POLICIES = ("fixed", "margin", "confidence", "entropy", "dynamic", "gate", "patience", "spikecp", "oracle")
 BOUNDS = (policies.Oracle.name,)  # what knows the labels
+NORMAL_95 = 1.959963984540054  # quantile of the normal distribution at 0.975
 PATIENCE = 2  # equal decisions in a row
+
+
+def overlap(samples: Data, held: Data) -> int:
+    """How many samples of the one stand in the other, too."""
+    if samples.x.shape[1:] != held.x.shape[1:]:
+        return 0  # the run will say which of them does not fit the network
+    both = np.concatenate([samples.x.reshape(len(samples.x), -1), held.x.reshape(len(held.x), -1)])
+    _, group = np.unique(both, axis=0, return_inverse=True)
+    return int(np.isin(group[: len(samples.x)], group[len(samples.x) :]).sum())
 
 
 def refuse_overlap(samples: Data, held: Data) -> None:
     """Thresholds chosen on samples that are then scored would flatter the policy: such a pair of files is refused."""
-    if samples.x.shape[1:] != held.x.shape[1:]:
-        return  # the run will say which of them does not fit the network
-    both = np.concatenate([samples.x.reshape(len(samples.x), -1), held.x.reshape(len(held.x), -1)])
-    _, group = np.unique(both, axis=0, return_inverse=True)
-    shared = int(np.isin(group[: len(samples.x)], group[len(samples.x) :]).sum())
+    shared = overlap(samples, held)
     if shared:
         raise SpecError(
             f"{held.path}: shares {shared} samples with {samples.path}; calibrate on samples that are not scored"
@@ -132,10 +138,28 @@ def frame_baselines(network: Network, samples: Data, chips: Sequence[ChipSpec]) 
     return [(hwmodel.estimate(result.activity, chip), accuracy) for chip in chips]
 
 
-def score_data(scores: Sequence[PolicyScore], baselines: Sequence[tuple[CostReport, float]]) -> dict[str, Any]:
-    """Scores and baselines as plain data."""
+def score_data(
+    scores: Sequence[PolicyScore], baselines: Sequence[tuple[CostReport, float]], samples: int
+) -> dict[str, Any]:
+    """Scores of a run of so many samples, and baselines, as plain data, with intervals of 95 %.
+
+    Of the accuracy by Clopper and Pearson, of means as if they were normally distributed (policies.guarantee).
+    """
+
+    def normal(spread: Spread) -> list[float]:
+        reach = NORMAL_95 * spread.deviation / sqrt(samples)
+        return [spread.mean - reach, spread.mean + reach]
+
+    def intervals(one: PolicyScore) -> dict[str, list[float]]:
+        return {
+            "accuracy_interval": list(guarantee.interval_of_share(round(one.accuracy * samples), samples)),
+            "steps_interval": normal(one.steps),
+            "energy_interval_j": normal(one.energy),
+            "latency_interval_s": normal(one.latency),
+        }
+
     return {
-        "scores": [asdict(one) for one in scores],
+        "scores": [asdict(one) | intervals(one) for one in scores],
         "baselines": [
             {"accuracy": accuracy} | {key: value for key, value in report.as_data().items() if key != "rows"}
             for report, accuracy in baselines

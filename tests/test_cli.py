@@ -337,3 +337,43 @@ def test_certificates_and_budgets_of_scores(specs, capsys):
     assert (wrong.code, wrong.err.splitlines()[-1]) == (
         2, "refsnn: --max-energy: expected a quantity in J such as '23.6 pJ', got '2 watts'"
     )  # fmt: skip
+
+
+def test_calibrating_on_scored_samples_is_refused_unless_asked_for_and_then_said(specs, capsys):
+    from harness import run_here
+
+    data = specs / "data" / "digits_test.npz"
+    arguments = ["score", specs / "networks" / "digits.yaml", data, "--calibration", data, "--chip", "digital_45nm",
+                 "--policy", "confidence", "--limit", "20"]  # fmt: skip
+    refused = run_here(*arguments, capsys=capsys)
+    assert refused.code == 2
+    assert "shares 20 samples with" in refused.err
+    text = run_here(*arguments, "--allow-overlap", capsys=capsys)
+    assert text.code == 0
+    assert text.out.startswith("NOT A TEST: 20 of 20 scored samples were calibrated on, which flatters every policy\n")
+    found = json.loads(run_here(*arguments, "--allow-overlap", "--format", "json", capsys=capsys).out)
+    assert found["calibrated_on_scored_samples"] == 20
+    (one,) = found["scores"]
+    low, high = one["accuracy_interval"]
+    assert low <= one["accuracy"] <= high
+    assert one["steps_interval"][0] <= one["mean_steps"] <= one["steps_interval"][1]
+
+
+def test_a_policy_network_is_scored_with_its_own_work(specs, tmp_path, capsys):
+    from harness import run_here
+
+    import refsnn
+    from refsnn.policy_training import PolicyTraining, train_policy
+
+    snn = refsnn.convert(refsnn.load(specs / "networks" / "digits.yaml"))
+    train = refsnn.load_data(specs / "data" / "digits_train.npz", limit=200)
+    readout = refsnn.simulate(snn, train.x, steps=8).readout
+    network = train_policy(train.x, readout, train.labels, PolicyTraining(hidden=0, epochs=2)).network
+    refsnn.dump(network, tmp_path / "policy.yaml")
+    arguments = [specs / "networks" / "digits.yaml", specs / "data" / "digits_test.npz", "--calibration",
+                 specs / "data" / "digits_calibration.npz", "--chip", "digital_45nm", "--policy", "fixed", "--limit", "30"]  # fmt: skip
+    result = run_here(
+        "score", *arguments, "--policy-network", tmp_path / "policy.yaml", "--format", "json", capsys=capsys
+    )
+    (one,) = [each for each in json.loads(result.out)["scores"] if each["policy"] == "policy network"]
+    assert one["policy_energy_j"] > 0
