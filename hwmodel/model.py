@@ -57,12 +57,7 @@ def _report(
     chip, placement = prices.chip, prices.placement
     step_time = result.ticks / chip.clock if chip.clock else result.ticks
     time = float(step_time.sum())
-    rows = [row for line in prices.lines for row in [_row(activity, line, totals, own)] if row.count]
-    rows += [
-        Row(node=activity.nodes[i].node, component=NONE, action=name, part=None, count=count, energy_j=None, low_j=0.0,
-            high_j=float("inf"), cycles=None, average=False)
-        for i, name in prices.uncovered for count in [_total(activity, (i, name), totals, None)] if count
-    ]  # fmt: skip
+    rows = work_rows(activity, prices, totals, own)
     return CostReport(
         chip=chip.name,
         rows=(*rows, _static_row(chip, time)),
@@ -75,6 +70,17 @@ def _report(
         off_chip=tuple(sorted(placement.off_chip)),
         overruns=_overruns(activity, chip, step_time),
     )
+
+
+def work_rows(activity: Activity, prices: PriceList, totals: dict[Key, int], own: PerCore | None = None) -> list[Row]:
+    """What components did, and work that none of them does; without static power."""
+    rows = [row for line in prices.lines for row in [_row(activity, line, totals, own)] if row.count]
+    rows += [
+        Row(node=activity.nodes[i].node, component=NONE, action=name, part=None, count=count, energy_j=None, low_j=0.0,
+            high_j=float("inf"), cycles=None, average=False)
+        for i, name in prices.uncovered for count in [_total(activity, (i, name), totals, None)] if count
+    ]  # fmt: skip
+    return rows
 
 
 def _overruns(activity: Activity, chip: ChipSpec, step_time: FloatArray) -> int:

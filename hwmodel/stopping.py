@@ -8,10 +8,11 @@ import numpy as np
 
 from hwmodel.accesses import COUNTS
 from hwmodel.chip import ChipSpec, words
-from hwmodel.evaluation import Readout, evaluate
-from hwmodel.model import estimate_all
+from hwmodel.evaluation import Evaluated, Readout, evaluate
+from hwmodel.model import work_rows
 from hwmodel.placement import place
-from hwmodel.pricing import price_list
+from hwmodel.pricing import Key, price_list
+from refsnn.errors import NothingCompared
 from refsnn.trace import Activity
 
 FloatArray = np.ndarray[Any, np.dtype[np.float64]]
@@ -33,30 +34,34 @@ class Stopped:
 
 def stopped_costs(activity: Activity, chips: Sequence[ChipSpec]) -> list[Stopped]:
     """For every chip the costs of stopping after each step, with what has begun by then (evaluation.py) and the last readout."""
-    reports = estimate_all(activity, chips) if chips else []
+    if not activity.n_samples:
+        raise NothingCompared("the activity has no samples; give at least one")
+    lists = [price_list(activity, chip, place(activity, chip), None) for chip in chips]
+    ending = [prices for prices in lists if words(prices.chip) & AT_THE_END]
+    going_on = evaluate(activity, lists, readout=Readout.NEVER)
+    # what is charged in the last step only may lengthen it: then every step is computed as the last one, too
+    stopping = iter(evaluate(activity, ending, readout=Readout.ALWAYS))
+    totals: dict[Key, int] = {}
     found = []
-    for chip, report in zip(chips, reports, strict=True):
-        energy, time = report.step_energy_j, report.step_time_s
-        last_energy, last_time = energy, time
-        if words(chip) & AT_THE_END:
-            (energy, time), (last_energy, last_time) = (
-                _steps(activity, chip, when) for when in (Readout.NEVER, Readout.ALWAYS)
-            )
+    for prices, steps in zip(lists, going_on, strict=True):
+        last = next(stopping) if words(prices.chip) & AT_THE_END else steps
+        energy, time = _steps(prices.chip, steps)
+        last_energy, last_time = _steps(prices.chip, last) if last is not steps else (energy, time)
+        unpriced = any(row.energy_j is None for row in work_rows(activity, prices, totals))
         found.append(
             Stopped(
-                chip=chip.name,
+                chip=prices.chip.name,
                 energy_j=_until_each(energy, last_energy),
                 latency_s=_until_each(time, last_time),
-                is_lower_bound=report.is_lower_bound,
-                latency_is_lower_bound=report.latency_is_lower_bound,
+                is_lower_bound=unpriced or (prices.chip.static.nominal is None and bool(time.any())),
+                latency_is_lower_bound=unpriced,
             )
         )
     return found
 
 
-def _steps(activity: Activity, chip: ChipSpec, readout: Readout) -> tuple[FloatArray, FloatArray]:
-    """Energy and time of each step when the final readout is sent in every step, or in none."""
-    (result,) = evaluate(activity, [price_list(activity, chip, place(activity, chip), None)], readout=readout)
+def _steps(chip: ChipSpec, result: Evaluated) -> tuple[FloatArray, FloatArray]:
+    """Energy and time of each step."""
     time = result.ticks / chip.clock if chip.clock else result.ticks
     return result.energy_j + time * chip.static.value, time
 
