@@ -7,7 +7,8 @@ from hwmodel.units import readable
 def row(chip):
     """Name, family, node and voltage, what has a price, what has none."""
     voltage = readable(chip.technology.voltage, "V") if chip.technology.voltage else "not stated"
-    technology = f"{readable(chip.technology.node, 'm')}, {voltage}"
+    node = readable(chip.technology.node, "m") if chip.technology.node else "not stated"
+    technology = f"{node}, {voltage}"
     parts = {True: [], False: []}
     for component in chip.components:
         for known, found in parts.items():
