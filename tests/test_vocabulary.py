@@ -160,7 +160,7 @@ def test_every_word_is_on_paper_here_or_in_test_cost():
 
 
 def test_packets_cross_links_in_the_slot_in_which_they_are_sent():
-    """Two neurons on cores of their own, each two links away... from the readout's core: 1 x 4 tiles, if1 on 0 and 1, if2 on 2.
+    """Two neurons on tiles 0 and 1 of a row, what they send to on tile 2.
 
     Both fire in step 2 and in step 4. A spike takes 2 and 1 links: the link between tiles 1 and 2 carries both, 2 cycles; the
     other work takes none. if1 is at depth 0, so slot 2 and slot 4 of five last 2 cycles.
@@ -213,3 +213,22 @@ def test_neurons_of_layers_in_turn_have_no_more_inputs_either(activity):
     cores = Cores(count=1, neurons=10, fan_in=1)
     with pytest.raises(CapacityError, match="every neuron of fc1 has 2 inputs, on this chip it may have 1"):
         hwmodel.estimate(activity, chip(["synops"], family=Family.MANY_CORE, cores=cores))
+
+
+def test_packets_of_a_deeper_layer_cross_later():
+    """Three neurons in a row on three tiles; the first two fire in steps 2 and 4. The first is at depth 0, so its packets cross in
+    slots 2 and 4; the second at depth 1, slots 3 and 5. The first readout is there after slots 1 to 3.
+    """
+    network = Network("net", (1,), (
+        Node("fc0", Linear(weight=np.array([[0.5]])), ("input",)),
+        Node("if0", IF(v_threshold=1.0), ("fc0",)),
+        Node("fc1", Linear(weight=np.ones((1, 1))), ("if0",)),
+        Node("if1", IF(v_threshold=1.0), ("fc1",)),
+        Node("fc2", Linear(weight=np.ones((1, 1))), ("if1",)),
+        Node("if2", IF(v_threshold=9.0), ("fc2",)),
+    ))  # fmt: skip
+    activity = simulate(network, np.ones((1, 1)), steps=4).activity
+    spec = chip(
+        ["hops"], family=Family.MANY_CORE, execution=Execution.PARALLEL, cores=Cores(count=3, neurons=1, mesh=(3, 1))
+    )
+    assert hwmodel.estimate(activity, spec).step_cycles.tolist() == [[2], [1], [1], [0]]
