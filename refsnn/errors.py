@@ -1,6 +1,7 @@
 """Ways to fail. Every message says where, what was found and what would do; `exit_code` is what the command returns."""
 
 from difflib import get_close_matches
+from typing import Any
 
 
 class RefSNNError(Exception):
@@ -17,6 +18,20 @@ class FormatError(RefSNNError):
     """A file is missing, damaged, or holds values that no network can have."""
 
     exit_code = 3
+
+
+class LoadError(FormatError):
+    """A model file that is refused: what is wrong with it (`code`), where (`place`), why, and what would do.
+
+    code: one of refsnn.formats.refusals.CODES, the same word in `refsnn scan` and in a CI log.
+    """
+
+    def __init__(self, code: str, path: str, place: str, reason: str, remedy: str) -> None:
+        super().__init__(f"{path}: {place + ': ' if place else ''}{reason}; {remedy}")
+        self.code, self.path, self.place, self.reason, self.remedy = code, path, place, reason, remedy
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.code, self.path, self.place, self.reason, self.remedy)
 
 
 class ShapeError(RefSNNError):

@@ -188,7 +188,7 @@ MUTANTS = (
     ("refsnn/golden.py", 'if _sha(stored[name].tobytes()) != described["sha256"]:', "if False:"),
     ("refsnn/golden.py", "for node in order for kind", "for node in order[::-1] for kind"),
     ("refsnn/study.py", "    if shared:", "    if False:"),
-    ("refsnn/formats/tensors.py", "if declared != present:", "if False:"),
+    ("refsnn/formats/numpy_file.py", "if declared != present:", "if False:"),
     ("refsnn/files.py", "0o666 & ~umask", "0o600"),
     ("hwmodel/accesses.py", "{\"updates\": place.accesses(node.n_neurons) / node.n_neurons}", "{\"updates\": Fraction(1)}"),
     ("hwmodel/accesses.py", "each = place.accesses(node.row_length) / node.row_length", "each = 1 / place.accesses(node.row_length)"),

@@ -15,7 +15,7 @@ from same import assert_identical
 import refsnn
 from refsnn.errors import FormatError, NothingCompared, RefSNNError, ShapeError, SpecError
 from refsnn.files import write_atomic
-from refsnn.formats.tensors import read_tensors
+from refsnn.formats import open_model
 
 
 def npz(**arrays):
@@ -32,7 +32,7 @@ def npy_in_zip(header, body=b"", name="x.npy"):
 
 
 def test_the_same_weights_from_both_formats(specs, tmp_path, ann):
-    tensors = read_tensors(specs / "networks" / "digits.safetensors")
+    tensors = open_model(specs / "networks" / "digits.safetensors").tensors
     np.savez(tmp_path / "digits.npz", **tensors)
     again = refsnn.load(tmp_path / "digits.npz", spec=specs / "networks" / "digits.yaml")
     assert again.digest == ann.digest
@@ -48,24 +48,24 @@ def test_arrays_survive_both_formats_bit_for_bit(tmp_path):
     (tmp_path / "a.safetensors").write_bytes(
         save({k: np.ascontiguousarray(v) for k, v in arrays.items() if v.size and v.ndim})
     )
-    for name, values in read_tensors(tmp_path / "a.npz").items():
+    for name, values in open_model(tmp_path / "a.npz").tensors.items():
         assert_identical(values, arrays[name])
-    for name, values in read_tensors(tmp_path / "a.safetensors").items():
+    for name, values in open_model(tmp_path / "a.safetensors").tensors.items():
         assert_identical(values, arrays[name])
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "the file is empty; expected safetensors or npz"),
-        (b"<html>", "begins with b'<htm', which is neither safetensors nor npz; save it as one of them"),
-        (npz(x=np.arange(9))[:60], "not readable as npz: File is not a zip file; copy or save the file again"),
+        (b"", "the file is empty; copy or save the file again"),
+        (b"<html>", "a web page, probably the answer to a failed download; download it again, logged in"),
+        (npz(x=np.arange(9))[:60], "begins like a zip file, but its directory is not readable: File is not a zip file; copy or save the file again"),
         (save({"a": np.ones(4)})[:-8], "not readable as safetensors: "),
         (npy_in_zip(b"{'descr': '<f8', 'fortran_order': False, 'shape': (150000000,), }          \n"),
          "x: declares 1200000000 bytes of numbers, but 0 are there; save it again"),
         (npy_in_zip(b"{'descr': '|O', 'fortran_order': False, 'shape': (1,), }\n", b"x" * 8),
          "x: holds Python objects, which are not read; save numbers"),
-        (npy_in_zip(b"", name="archive/data.pkl"), "a PyTorch file, which is not read yet; save the weights where you have PyTorch: "),
+        (npy_in_zip(b"", name="archive/data.pkl"), "PyTorch (zip), which is not read yet; save it as npz or safetensors"),
         (npy_in_zip(b"__import__('os').system('true')\n"), "x: not a .npy array: "),
     ],
 )  # fmt: skip
@@ -73,7 +73,7 @@ def test_files_that_are_refused(tmp_path, content, message):
     path = tmp_path / "weights"
     path.write_bytes(content)
     with pytest.raises(FormatError) as error:
-        read_tensors(path)
+        open_model(path)
     assert str(error.value).startswith(f"{path}: {message}")
 
 
@@ -94,7 +94,7 @@ def test_a_truncated_file_is_refused_wherever_it_ends(cut, packed, tmp_path_fact
     path = tmp_path_factory.mktemp("cut") / "data"
     path.write_bytes(content[: int(cut * len(content))])
     with pytest.raises(FormatError):
-        read_tensors(path)
+        open_model(path)
 
 
 @given(position=st.floats(0, 1, exclude_max=True), value=st.integers(0, 255))
@@ -105,7 +105,7 @@ def test_a_damaged_npz_gives_its_values_or_one_sentence(position, value, tmp_pat
     path.write_bytes(content)
     message = ""
     try:
-        read_tensors(path)
+        open_model(path)
     except RefSNNError as error:
         message = str(error)
     assert "\n" not in message

@@ -11,8 +11,8 @@ from refsnn.arithmetic import finite
 from refsnn.counterexample.case import Case
 from refsnn.errors import SpecError, did_you_mean
 from refsnn.files import write_atomic
+from refsnn.formats.model_file import Tensors
 from refsnn.formats.network_spec import described, network_of
-from refsnn.formats.tensors import Tensors
 from refsnn.network import Network
 from refsnn.schedules import schedule_of
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from refsnn.arithmetic import finite
 from refsnn.errors import FormatError, NothingCompared, ShapeError, did_you_mean
-from refsnn.formats.tensors import read_tensors
+from refsnn.formats.opening import open_model
 
 Array = np.ndarray[Any, Any]
 
@@ -31,7 +31,7 @@ class Data:
 
 def load_data(path: str | Path, limit: int | None = None) -> Data:
     """The samples and labels of an npz (or safetensors) file; the first `limit` of them."""
-    tensors = read_tensors(path)
+    tensors = open_model(path).tensors
     if "x" not in tensors:
         raise FormatError(f"{path}: has no array 'x' with the samples{did_you_mean('x', list(tensors) or ['nothing'])}")
     x, y = tensors["x"], tensors.get("y")

@@ -16,7 +16,8 @@ from refsnn import specs
 from refsnn.arithmetic import finite
 from refsnn.errors import FormatError, RefSNNError, SpecError, did_you_mean
 from refsnn.files import write_together
-from refsnn.formats.tensors import Tensors, read_tensors
+from refsnn.formats.model_file import Tensors
+from refsnn.formats.opening import open_model
 from refsnn.layers import LAYERS, default_of
 from refsnn.network import INPUT, Network, Node
 from refsnn.neurons import CONFIG
@@ -77,7 +78,7 @@ def _weights(document: specs.Document, given: str | Path | None) -> tuple[Tensor
     if given is None and not isinstance(name, str):
         raise document.error(("weights",), f"expected the name of a file beside this one, got {name!r}")
     path = Path(document.path).parent / str(name) if given is None else Path(given)
-    tensors = read_tensors(path)
+    tensors = open_model(path).tensors
     for key, values in tensors.items():
         finite(f"{path}: {key}", values)
     return tensors, str(path)
