@@ -177,7 +177,7 @@ def written(files, name, content):
         (["run", "digits.safetensors", "test.npz"], 2, "a weights file names no layers; give the spec that does"),
         (["run", "unknown_key.yaml", "test.npz"], 2, "unknown_key.yaml:6:5: nodes[1].stride: unknown key"),
         (["run", "gone.yaml", "test.npz"], 3, "gone.safetensors: cannot read: No such file or directory"),
-        (["run", "digits.yaml", "truncated.npz"], 3, "truncated.npz: not readable as npz"),
+        (["run", "digits.yaml", "truncated.npz"], 3, "truncated.npz: begins like a zip file, but its directory is not readable"),
         (["run", "truncated.yaml", "test.npz"], 3, "truncated.safetensors: not readable as safetensors"),
         (["run", "digits.yaml", "no_x.npz"], 3, "no_x.npz: has no array 'x' with the samples"),
         (["run", "digits.yaml", "wide.npz"], 3, "input x: samples have shape [1, 9, 9], the network takes [1, 8, 8]"),
