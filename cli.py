@@ -428,7 +428,7 @@ def cost(
 @click.option("--min-accuracy", type=float, metavar="PERCENT", help="Exit 1 unless such a policy is as accurate.")
 @limit_option
 @format_option
-@output_option
+@page_option
 def score(
     model: str,
     data: str,
@@ -437,17 +437,13 @@ def score(
     steps: int,
     chips: tuple[str, ...],
     policies: tuple[str, ...],
-    epsilon: float,
     limit: int | None,
     form: str,
     output: str | None,
     policy_network: str | None,
-    allow_overlap: bool,
-    guarantee: str | None,
-    delta: float,
-    risk: Any,
     max_energy: str | None,
     min_accuracy: float | None,
+    **chosen: Any,
 ) -> int:
     """Calibrate cutoff policies on one split, score them on another, on chips.
 
@@ -455,67 +451,31 @@ def score(
     Example:
       refsnn score net.yaml test.npz --calibration calibration.npz --steps 8 --chip loihi
       refsnn score net.yaml test.npz --calibration calibration.npz --guarantee learn-then-test --delta 0.05
+      refsnn score net.yaml test.npz --calibration calibration.npz -o scores.html
       refsnn score net.yaml test.npz --calibration calibration.npz --max-energy '90 uJ' --min-accuracy 98
     """
     import hwmodel
     import refsnn
-    from hwmodel.chip import Family
-    from hwmodel.tradeoff import unstable_pairs
-    from refsnn.cost_tables import certificate_table, ranking_table, score_table
-    from refsnn.study import (
-        calibrated_policies,
-        certified_policies,
-        frame_baselines,
-        over_budget,
-        overlap,
-        refuse_overlap,
-        score_data,
-    )
+    from refsnn import score_report
+    from refsnn.scoring import Choice, score_run
+    from refsnn.study import over_budget, refuse_overlap
 
     network = _network(model, spec)
     described = [hwmodel.load_chip(name) for name in chips or _default_chips(network)]
     samples, held = refsnn.load_data(data, limit), refsnn.load_data(calibration, limit)
-    shared = overlap(samples, held)
-    if not allow_overlap:
-        refuse_overlap(samples, held)
+    if not chosen["allow_overlap"]:
+        refuse_overlap(samples, held)  # before anything is run
+    choice = Choice(
+        policies=_chosen(policies), policy_network=refsnn.load(policy_network) if policy_network else None, **chosen
+    )
     with progress_bar("run") as progress:
         trace = refsnn.simulate(_spiking(network), samples.x, steps=steps, progress=progress)
     with progress_bar("calibrate") as progress:
         calibrated = refsnn.simulate(_spiking(network), held.x, steps=steps, progress=progress)
-    chosen = calibrated_policies(calibrated.readout, held, samples, epsilon, _chosen(policies))
-    if policy_network:
-        chosen.append(refsnn.policies.PolicyNetwork(refsnn.load(policy_network)).plan(samples.x))
-    certified = certified_policies(
-        calibrated.readout, held, _chosen(policies), method=guarantee, risk=risk, epsilon=epsilon, delta=delta
-    )
-    events = [chip for chip in described if chip.family is not Family.FRAME_BASED]
-    scores = hwmodel.scores([*chosen, *certified], trace, samples.labels, events)
-    baselines = frame_baselines(network, samples, [chip for chip in described if chip.family is Family.FRAME_BASED])
-    result = score_data(scores, baselines, len(samples.x)) | {
-        "steps": steps,
-        "epsilon": epsilon,
-        "calibration_samples": len(held.x),
-    }
-    result["certificates"] = [one.certificate.as_data() for one in certified]
-    rankings = {chip.name: unstable_pairs([*chosen, *certified], trace, samples.labels, chip) for chip in events}
-    result["unstable_rankings"] = [
-        {"chip": chip, "cheaper": a, "dearer": b, "figure": figure}
-        for chip, pairs in rankings.items()
-        for a, b, figure in pairs
-    ]
-    result["calibrated_on_scored_samples"] = shared
-    flattered = (
-        f"NOT A TEST: {shared} of {len(samples.x)} scored samples were calibrated on, which flatters every policy\n"
-    )
-    tables: list[Table | str] = [
-        *([flattered] if shared else []),
-        score_table(scores, baselines),
-        ranking_table(rankings),
-    ]
-    if certified:
-        tables.append(certificate_table({one.name: str(one.certificate) for one in certified}))
-    missed = over_budget(scores, max_energy, min_accuracy)
-    _emit("score", result, [*tables, *missed], form, output)
+    run = score_run(network, trace, samples, calibrated.readout, held, described, choice)
+    missed = over_budget(run.scores, max_energy, min_accuracy)
+    output = _page(output, lambda: score_report.html(run))
+    _emit("score", run.as_data(), [*run.tables(), *missed], form, output)
     return int(bool(missed))
 
 

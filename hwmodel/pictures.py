@@ -11,7 +11,6 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
 
 from hwmodel.report import CostReport
-from hwmodel.tradeoff import PolicyScore
 from hwmodel.units import readable
 
 # text stays text, no dates and no random ids: two runs give the same bytes
@@ -20,21 +19,6 @@ STYLE: Any = {
     "axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10, "legend.frameon": False,
 }  # fmt: skip
 COLOURS = ("#3b6ea5", "#d98032", "#4f9a5f", "#b3475a", "#7d6bb0", "#7f7f7f", "#c0a030", "#35a0a0", "#9c6b4a", "#d080b0")
-
-
-def accuracy_against_steps(by_step: Sequence[float], scores: Sequence[PolicyScore]) -> str:
-    """Accuracy after each step as a line, each policy as a point at its mean steps."""
-    with mpl.rc_context(STYLE):
-        figure = Figure((6.2, 3.4), layout="constrained")
-        axes = figure.add_subplot()
-        axes.plot(
-            range(1, len(by_step) + 1), [100 * a for a in by_step], "o-", color="#b0b0b0", label="every sample T steps"
-        )
-        for colour, one in zip(COLOURS, scores, strict=False):
-            axes.plot(one.mean_steps, 100 * one.accuracy, "D", color=colour, label=one.policy)
-        axes.set(xlabel="mean steps", ylabel="accuracy (%)", xlim=(0.5, len(by_step) + 0.5))
-        axes.legend(fontsize=8)
-        return svg(figure)
 
 
 def energy_by_component(reports: Sequence[CostReport]) -> str:
@@ -73,28 +57,6 @@ def _component_energies(report: CostReport) -> list[tuple[str, float]]:
             name = "static" if row.component == "chip" else row.component
             totals[name] = totals.get(name, 0.0) + row.energy_j / report.n_samples
     return sorted(totals.items(), key=lambda item: -item[1])
-
-
-def energy_against_accuracy(scores: Sequence[PolicyScore]) -> str:
-    """One panel for each chip: policies by energy and accuracy, the marker's area by latency."""
-    with mpl.rc_context(STYLE):
-        chips = list(dict.fromkeys(one.chip for one in scores))
-        figure = Figure((3.4 * len(chips), 3.4), layout="constrained")
-        policies = list(dict.fromkeys(one.policy for one in scores))
-        for column, chip in enumerate(chips):
-            axes = figure.add_subplot(1, len(chips), column + 1)
-            here = [one for one in scores if one.chip == chip]
-            slowest = max(one.latency_s for one in here)
-            for one in here:
-                axes.scatter(one.energy_j, 100 * one.accuracy, s=25 + 150 * one.latency_s / slowest, alpha=0.8,
-                             color=COLOURS[policies.index(one.policy) % len(COLOURS)], label=one.policy)  # fmt: skip
-            axes.set(title=chip, ylabel="" if column else "accuracy (%)", xscale="log")
-            axes.margins(0.15)
-            _joules(axes)
-        figure.legend(
-            *axes.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8, markerscale=0.6
-        )
-        return svg(figure)
 
 
 def exactness_by_layer(rows: Sequence[tuple[str, int, int, int, int]]) -> str:

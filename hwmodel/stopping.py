@@ -30,6 +30,7 @@ class Stopped:
     latency_s: FloatArray
     is_lower_bound: bool
     latency_is_lower_bound: bool
+    static_w: float | None  # what flows while the chip is on; None: unknown
 
 
 def stopped_costs(activity: Activity, chips: Sequence[ChipSpec]) -> list[Stopped]:
@@ -55,6 +56,7 @@ def stopped_costs(activity: Activity, chips: Sequence[ChipSpec]) -> list[Stopped
                 latency_s=_until_each(time, last_time),
                 is_lower_bound=unpriced or (prices.chip.static.nominal is None and bool(time.any())),
                 latency_is_lower_bound=unpriced,
+                static_w=prices.chip.static.nominal,
             )
         )
     return found

@@ -55,6 +55,8 @@ class PolicyScore:
     edp_js: float  # mean of energy * latency
     policy_energy_j: float  # of energy_j: what deciding takes
     saving: float  # share of the energy of always running T steps
+    stays_on_j: float | None  # energy where the chip stays on until T steps would be over; None: static power unknown
+    saving_stays_on: float | None  # the share that is saved then, of the same energy of all steps
     break_even_j: float | None  # a decision that cost more would cost more than it saves; None where nothing is decided
     is_lower_bound: bool  # of the energy: something has no known price
     latency_is_lower_bound: bool
@@ -64,7 +66,9 @@ class PolicyScore:
 def score(policy: Policy, trace: Trace, labels: Array, chip: ChipSpec) -> PolicyScore:
     """The policy's accuracy and cost when every sample of the run is stopped where the policy says.
 
-    Where layers work side by side, the parts of later steps that have begun by then are paid for, too.
+    Where layers work side by side, the parts of later steps that have begun by then are paid for, too. energy_j is
+    that of a chip that races to idle: its static power ends with the sample. On a fixed tick it flows on until T steps would be
+    over: stays_on_j.
     """
     return scores([policy], trace, labels, [chip])[0]
 
@@ -104,9 +108,11 @@ def _scored(
 ) -> PolicyScore:
     samples = np.arange(len(exit_step))
     run = stopped.energy_j[exit_step - 1, samples]
+    idle = stopped.latency_s[-1] - stopped.latency_s[exit_step - 1, samples]
     energy, latency = run + own.energy_j, stopped.latency_s[exit_step - 1, samples] + own.latency_s
     whole, decisions = float(stopped.energy_j[-1].mean()), float(own.decisions.mean())
     over_energy, over_latency = _spread(energy), _spread(latency)
+    on = over_energy.mean + stopped.static_w * float(idle.mean()) if stopped.static_w is not None else None
     return PolicyScore(
         policy=policy.name,
         chip=stopped.chip,
@@ -119,12 +125,18 @@ def _scored(
         latency=over_latency,
         edp_js=float((energy * latency).mean()),
         policy_energy_j=float(own.energy_j.mean()),
-        saving=1 - over_energy.mean / whole if whole else 0.0,
+        saving=_saving(over_energy.mean, whole),
+        stays_on_j=on,
+        saving_stays_on=None if on is None else _saving(on, whole),
         break_even_j=(whole - float(run.mean())) / decisions if decisions and policy_decides(policy) else None,
         is_lower_bound=stopped.is_lower_bound or bool(own.unpriced),
         latency_is_lower_bound=stopped.latency_is_lower_bound or own.time_unknown,
         unpriced=own.unpriced,
     )
+
+
+def _saving(energy: float, whole: float) -> float:
+    return 1 - energy / whole if whole else 0.0
 
 
 def policy_decides(policy: Policy) -> bool:

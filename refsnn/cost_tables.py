@@ -8,10 +8,8 @@ from hwmodel.difference import Difference
 from hwmodel.encoding import Encoding
 from hwmodel.figures import Figure
 from hwmodel.report import CostReport, Distribution, Share
-from hwmodel.tradeoff import PolicyScore, pareto
 from hwmodel.twin import Twin
 from hwmodel.units import readable
-from refsnn.policies import Oracle
 from refsnn.tables import Table
 
 PARTS = ("compute", "memory", "communication", "lumped", "static")
@@ -187,73 +185,6 @@ def _joules(value: float | None) -> str:
 
 def _ratio(before: float, after: float) -> str:
     return f" ({100 * (after / before - 1):+.1f} %)" if before else ""
-
-
-def score_table(scores: Sequence[PolicyScore], baselines: Sequence[tuple[CostReport, float]]) -> Table:
-    """Every policy on every chip, the best trade-offs marked; then the source network on frame-based chips."""
-    rows = []
-    # the oracle is a bound that no policy reaches, so it does not put the policies in the shade
-    policies = [one for one in scores if one.policy != Oracle.name]
-    best_ones = {id(one) for one, best in zip(policies, pareto(policies), strict=True) if best}
-    for one in scores:
-        bound, late = (">=" if missing else "" for missing in (one.is_lower_bound, one.latency_is_lower_bound))
-        rows.append(
-            [
-                one.chip,
-                one.policy,
-                f"{100 * one.accuracy:.2f}",
-                f"{one.mean_steps:.3f}",
-                f"{bound}{readable(one.energy_j, 'J')}",
-                f"{100 * one.saving:.1f}",
-                "unknown" if one.unpriced and not one.policy_energy_j else readable(one.policy_energy_j, "J"),
-                f"{late}{readable(one.latency_s, 's')}",
-                readable(one.latency.p99, "s"),
-                "*" if id(one) in best_ones else "",
-            ]
-        )
-    for report, accuracy in baselines:
-        rows.append(
-            [
-                report.chip,
-                "source, 1 frame",
-                f"{100 * accuracy:.2f}",
-                "",
-                readable(report.mean_energy_j, "J"),
-                "",
-                "",
-                readable(report.mean_latency_s, "s"),
-                "",
-                "",
-            ]
-        )
-    return Table(
-        title="policies: accuracy, energy and latency per inference",
-        columns=("chip", "policy", "right (%)", "steps", "energy", "saved (%)", "deciding", "latency", "p99", "best"),
-        rows=rows,
-        notes=(
-            "* no policy on this chip is as accurate for less energy; >= some work has no known price (see cost)",
-            "the oracle knows the labels: a bound, not a policy; deciding: the policy's own work, which the energy contains",
-        ),
-    )
-
-
-def ranking_table(rankings: dict[str, list[tuple[str, str, str]]]) -> Table | str:
-    """Whether one policy stays cheaper than another wherever the chip's figures lie in their intervals."""
-    rows = [[chip, a, b, figure] for chip, pairs in rankings.items() for a, b, figure in pairs]
-    stable = [chip for chip, pairs in rankings.items() if not pairs]
-    notes = [f"{chip}: policies keep their order by energy with each figure, and all, at either end" for chip in stable]
-    if not rows:
-        return "\n".join(notes) + "\n"
-    return Table(
-        title="rankings that hang on a figure's interval", columns=("chip", "cheaper", "than", "unless this moves"), rows=rows,
-        notes=notes,
-    )  # fmt: skip
-
-
-def certificate_table(claims: dict[str, str]) -> Table:
-    """What the calibration split certifies of each policy."""
-    rows = [[name.removesuffix(", certified"), claim] for name, claim in claims.items()]
-    return Table(title="certified on the calibration split", columns=("policy", "claim"), rows=rows)
 
 
 def chips_table(chips: Sequence[ChipSpec]) -> Table:

@@ -10,13 +10,16 @@ import numpy as np
 
 import hwmodel
 import refsnn
-from hwmodel import page, pictures
+from hwmodel import page, pictures, score_pictures
 from hwmodel.library import specs_folder
-from refsnn.cost_tables import cost_table, score_table
+from hwmodel.tradeoff import score_bounds
+from hwmodel.twin import twins
+from refsnn.cost_tables import cost_table
 from refsnn.errors import FormatError
 from refsnn.files import write_atomic
 from refsnn.network import Network
 from refsnn.policies.readout import correct
+from refsnn.score_tables import baseline_table, best_ones, chip_score_table, policy_table
 from refsnn.study import EVENT_CHIPS, FRAME_CHIP, calibrated_policies, frame_baselines, score_data
 from refsnn.tables import (
     Table,
@@ -89,23 +92,25 @@ def run_demo(output: str, show: Show, progress: Progress) -> None:
     policies = calibrated_policies(calibration.readout, held, test, EPSILON)
     scores = hwmodel.scores(policies, trace, test.labels, chips)
     baselines = frame_baselines(ann, test, [frame_chip])
-    table = score_table(scores, baselines)
-    show(table)
+    bounds = score_bounds(policies, trace, test.labels, chips)
+    data = score_data(scores, baselines, len(test.x))
+    tables = [chip_score_table(chip.name, scores, twins(trace.activity, chip, steps=STEPS)) for chip in chips]
+    for table in (policy_table(scores, data["scores"], len(test.x)), *tables, baseline_table(baselines)):
+        show(table)
 
     show("6. Golden check: record the run, turn one spike around, find it again\n")
     golden = folder / "digits.golden"
     recorded = refsnn.simulate(snn, test.x[:GOLDEN_SAMPLES], steps=STEPS, record=refsnn.Record(spikes=snn.neurons))
     show(_golden_check(recorded, golden))
 
-    data = {"schema": "refsnn.score/1", **score_data(scores, baselines, len(test.x)), "steps": STEPS, "epsilon": EPSILON,
-            "calibration_samples": len(held.x)}  # fmt: skip
+    data = {"schema": "refsnn.score/1", **data, "steps": STEPS, "epsilon": EPSILON, "calibration_samples": len(held.x)}
     write_atomic(folder / "scores.json", (json.dumps(data, indent=2, allow_nan=False) + "\n").encode())
     sections = [
         page.Section(
             title="Accuracy against mean steps",
             text="How often the decision is right when every sample runs the same number of steps, and for each policy "
             "at the steps it takes on average. Thresholds come from the calibration split only.",
-            picture=pictures.accuracy_against_steps(by_step, scores[: len(policies)]),
+            picture=score_pictures.accuracy_against_steps(by_step, scores[: len(policies)]),
         ),
         _exactness_section(verdicts),
         page.Section(
@@ -116,11 +121,12 @@ def run_demo(output: str, show: Show, progress: Progress) -> None:
         ),
         page.Section(
             title="Energy, latency and accuracy of each policy on each chip",
-            text="A larger mark takes longer.",
-            picture=pictures.energy_against_accuracy(scores),
-            columns=table.columns,
-            rows=table.rows,
-            notes=table.notes,
+            text="A larger mark takes longer; the line joins the policies that no other dominates.",
+            picture=score_pictures.energy_against_accuracy(scores, bounds, best_ones(scores)),
+        ),
+        *(
+            page.Section(title=table.title, columns=table.columns, rows=table.rows, notes=table.notes)
+            for table in tables
         ),
     ]
     html = page.render(

@@ -21,9 +21,16 @@ def rendered(table: Table | str) -> str:
     if isinstance(table, str):
         return table + "\n"
     rich = RichTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
-    for i, column in enumerate(table.columns):
-        numeric = i and all(_is_numeric(row[i]) for row in table.rows)
-        rich.add_column(column, justify="right" if numeric else "left", overflow="fold", no_wrap=not i)
+    numeric = [i > 0 and all(_is_numeric(row[i]) for row in table.rows) for i in range(len(table.columns))]
+    # numbers are never broken, names in front only where they would push numbers off the page
+    kept = [i == 0 or number for i, number in enumerate(numeric)]
+    widths = [
+        max(len(cell) for cell in (column, *(row[i] for row in table.rows))) + 2
+        for i, column in enumerate(table.columns)
+    ]
+    kept[0] = sum(width for width, keep in zip(widths, kept, strict=True) if keep) <= WIDTH
+    for column, number, keep in zip(table.columns, numeric, kept, strict=True):
+        rich.add_column(column, justify="right" if number else "left", overflow="fold", no_wrap=keep)
     for row in table.rows:
         rich.add_row(*row)
     buffer = io.StringIO()

@@ -243,3 +243,12 @@ def test_the_splits_are_disjoint_and_are_scikit_learns_digits(specs):
     # the same 1,797 rows, each as often: so no image stands in two splits
     assert sorted(map(tuple, ours.tolist())) == sorted(map(tuple, theirs.tolist()))
     assert len(np.unique(theirs, axis=0)) == len(theirs)
+
+
+@pytest.mark.parametrize("magic", [b"\x80\x02", b"\x1f\x8b", b"PK\x03", b"\x89HD"])
+def test_a_header_as_long_as_another_formats_magic_number_is_still_safetensors(magic, tmp_path):
+    """The first bytes are the header's length: 640 is also how a pickle begins, 35,615 a gzip archive."""
+    length = int.from_bytes(magic[:2], "little")
+    header = json.dumps({"a": {"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}}).encode().ljust(length)
+    (tmp_path / "a").write_bytes(struct.pack("<Q", length) + header + np.ones(1, "<f4").tobytes())
+    assert_identical(open_model(tmp_path / "a").tensors["a"], np.ones(1, np.float32))

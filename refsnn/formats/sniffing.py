@@ -31,6 +31,9 @@ def sniffed(source: Source) -> Format:
     head = bytes(content[:512])
     if not head:
         refuse("empty", path, "", "the file is empty", "copy or save the file again")
+    # first of all: the length of its header may look like any other format's magic number
+    if head[8:9] == b"{" and 8 + int.from_bytes(head[:8], "little") <= len(content):
+        return Format.SAFETENSORS
     _refuse_impostors(source, head)
     if head[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
         return _zipped(source)
@@ -45,7 +48,7 @@ def sniffed(source: Source) -> Format:
                "save the arrays as npz where it was written: numpy.savez('weights.npz', **arrays)")  # fmt: skip
     if head[:10] == b"MATLAB 5.0":
         return Format.MAT5
-    if len(content) > 8 and head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 32:
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 32:  # a truncated one
         return Format.SAFETENSORS
     if _looks_like_onnx(head):
         return Format.ONNX
