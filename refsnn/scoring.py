@@ -53,6 +53,7 @@ class ScoredRun:
     sources: Mapping[str, tuple[Twin, ...]]  # chip -> frames of the source network on it
     rankings: Mapping[str, Sequence[tuple[str, str, str]]]
     certified: tuple[Certified, ...]
+    remarks: tuple[str, ...]  # policies that the calibration samples are too few for
     by_step: tuple[float, ...]  # accuracy when every sample runs t steps
     exits: Mapping[str, tuple[int, ...]]  # policy -> how many samples stop after each step
 
@@ -69,6 +70,7 @@ class ScoredRun:
         if self.baselines:
             shown.append(baseline_table(self.baselines))
         shown.append(ranking_table(self.rankings))
+        shown += self.remarks
         if self.certified:
             shown.append(certificate_table({one.name: str(one.certificate) for one in self.certified}))
         return shown
@@ -96,6 +98,7 @@ class ScoredRun:
                 for chip, pairs in self.rankings.items()
                 for a, b, figure in pairs
             ],
+            "remarks": list(self.remarks),
             "calibrated_on_scored_samples": self.shared,
             "sources": {chip: [asdict(twin) for twin in frames] for chip, frames in self.sources.items()},
             "accuracy_by_step": list(self.by_step),
@@ -143,6 +146,7 @@ def score_run(
         sources={chip.name: tuple(twins(trace.activity, chip, steps=trace.steps)) for chip in events},
         rankings={chip.name: unstable_pairs(policies, trace, samples.labels, chip) for chip in events},
         certified=tuple(certified),
+        remarks=tuple(study.never_stopping(chosen, len(held.x))),
         by_step=tuple(float(share) for share in right),
         exits={one.name: _exits(one.exit_step(trace.readout), trace.steps) for one in policies},
     )

@@ -67,6 +67,16 @@ def calibrated_policies(
     return [policy for name in names for policy in made[name]()]
 
 
+def never_stopping(made: Sequence[Any], samples: int) -> list[str]:
+    """A sentence for each policy that so few calibration samples leave nothing to stop by."""
+    return [
+        f"{one.name}: {samples} calibration samples are too few for alpha = {one.alpha:g} at {len(one.checkpoints)} checkpoints, "
+        f"so that it never stops early; {one.samples_needed:,} would do"
+        for one in made
+        if isinstance(one, policies.SpikeCP) and one.alpha is not None and min(one.quantiles) == inf
+    ]
+
+
 @dataclass(frozen=True)
 class Certified:
     """A policy under the name of its guarantee; what is not certified runs all steps."""

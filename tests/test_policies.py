@@ -47,7 +47,10 @@ LABELS = np.array([0, 1, 1])
         (lambda: TopK((np.nan,)), SpecError, "TopK: thresholds are (nan,); give one number for each step"),
         (lambda: Confidence(0.5, accumulate="max"), SpecError, "Confidence: accumulate is 'max'; it is 'sum' or 'mean'"),
         (lambda: Entropy(0.5, temperature=0.0), SpecError, "Entropy: temperature is 0.0; it has to be above 0"),
-        (lambda: Entropy(float("nan")), SpecError, "Entropy: threshold is NaN; scores lie between 0 and 1"),
+        (lambda: Confidence(1.5), SpecError, "Confidence: threshold is 1.5; scores lie between 0 and 1 (infinity: never stop early)"),
+        (lambda: DynamicConfidence(-0.1), SpecError,
+         "DynamicConfidence: threshold is -0.1; scores lie between 0 and 1 (infinity: never stop early)"),
+        (lambda: Entropy(float("nan")), SpecError, "Entropy: threshold is nan; scores lie between 0 and 1 (infinity: never stop early)"),
         (lambda: Oracle(LABELS[:1]).exit_step(READOUT), ShapeError, "Oracle: expected 3 whole-number labels, got shape [1], int64"),
         (lambda: OracleEmpirical(LABELS[:1]).exit_step(READOUT), ShapeError,
          "OracleEmpirical: expected 3 whole-number labels, got shape [1], int64"),
@@ -77,7 +80,7 @@ LABELS = np.array([0, 1, 1])
         (lambda: Gate((np.inf,) * 5, 0.0, 0.5), SpecError,
          "Gate: weights are (inf, inf, inf, inf, inf), bias 0.0; give finite numbers, a weight for each of confidence, margin, "
          "certainty, run length, step"),
-        (lambda: Gate((0.0,) * 5, 0.0, np.nan), SpecError, "Gate: threshold is NaN; scores lie between 0 and 1"),
+        (lambda: Gate((0.0,) * 5, 0.0, np.nan), SpecError, "Gate: threshold is nan; scores lie between 0 and 1 (infinity: never stop early)"),
         (lambda: Gate.fit(READOUT, ridge=0), SpecError,
          "ridge is 0; it has to be above 0, or separable samples have no finite weights"),
         (lambda: Gate.fit(READOUT, LABELS[:2]), ShapeError, "Gate: expected 3 whole-number labels, got shape [2], int64"),
@@ -136,6 +139,7 @@ def test_the_conformal_quantile_on_paper():
 def test_too_few_samples_give_sets_of_everything():
     policy = SpikeCP.calibrate(READOUT, LABELS, alpha=0.5)  # an eighth for each of four steps takes seven samples
     assert policy.quantiles == (np.inf,) * 4
+    assert policy.samples_needed == 7
     assert policy.exit_step(READOUT).tolist() == [4, 4, 4]
     assert policy.prediction_set(READOUT).all()
     assert SpikeCP.calibrate(READOUT, LABELS, alpha=0.5, checkpoints=[4]).quantiles[0] < np.inf

@@ -87,6 +87,21 @@ def test_savings_are_against_frames_of_the_source_on_the_same_chip(run):
     assert [entry["chip"] for entry in found["baselines"]] == ["eyeriss_like"]
 
 
+def test_too_few_calibration_samples_are_said(ann, trace, test_data, calibration_data, snn):
+    few = replace(calibration_data, x=calibration_data.x[:20], y=calibration_data.labels[:20])
+    readout = refsnn.simulate(snn, few.x, steps=trace.steps).readout
+    found = score_run(
+        ann, trace, test_data, readout, few, [hwmodel.load_chip("loihi")], Choice(policies=("spikecp",), epsilon=0.01)
+    )
+    (sentence,) = found.remarks
+    assert sentence == (
+        "prediction set: 20 calibration samples are too few for alpha = 0.1 at 8 checkpoints, so that it never stops early; "
+        "79 would do"
+    )
+    assert sentence in found.tables()
+    assert found.exits["prediction set"] == (0,) * 7 + (trace.n_samples,)
+
+
 def test_tables_fit_and_mark_what_nothing_dominates(run):
     text = "".join(rendered(table) for table in run.tables())
     assert max(map(len, text.splitlines())) <= WIDTH

@@ -47,8 +47,8 @@ def confidence(p: Array) -> Array:
 
 
 def certainty(p: Array) -> Array:
-    """1 - H(p) / ln K, with H the entropy over the K classes."""
-    return 1 - entr(p).sum(-1) / np.log(p.shape[-1])
+    """1 - H(p) / ln K, with H the entropy over the K classes; never below 0, where rounding would put equal classes."""
+    return np.maximum(1 - entr(p).sum(-1) / np.log(p.shape[-1]), 0.0)
 
 
 @dataclass(frozen=True)
@@ -150,8 +150,9 @@ def check_softmax(policy: Any) -> None:
         raise SpecError(f"{name}: accumulate is {policy.accumulate!r}; it is 'sum' or 'mean'")
     if not policy.temperature > 0:
         raise SpecError(f"{name}: temperature is {policy.temperature!r}; it has to be above 0")
-    if np.isnan(getattr(policy, "threshold", 0.0)):
-        raise SpecError(f"{name}: threshold is NaN; scores lie between 0 and 1")
+    threshold = getattr(policy, "threshold", 0.0)
+    if not (0 <= threshold <= 1 or threshold == np.inf):
+        raise SpecError(f"{name}: threshold is {threshold!r}; scores lie between 0 and 1 (infinity: never stop early)")
 
 
 def riskiest(policy: ScorePolicy, readout: Array, labels: Array, epsilon: float) -> float:

@@ -95,6 +95,11 @@ class SpikeCP:
         return first_exceeding(self.score(readout), self.limits)
 
     @property
+    def samples_needed(self) -> int | None:
+        """The fewest calibration samples whose quantiles are finite: C / alpha - 1; None where nothing is promised."""
+        return None if self.alpha is None else ceil(len(self.checkpoints) / _exact(self.alpha)) - 1
+
+    @property
     def calibrated_steps(self) -> int:
         return self.checkpoints[-1]
 
