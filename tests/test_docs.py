@@ -69,7 +69,7 @@ def test_the_readmes_commands_run(specs, tmp_path, monkeypatch, capsys):
     commands = [
         line for block in blocks(ROOT / "README.md", "") for line in block.splitlines() if line.startswith("refsnn ")
     ]
-    assert len(commands) == 16
+    assert len(commands) == 17
     for command in commands:
         result = run_here(*shlex.split(command, comments=True)[1:], capsys=capsys)
         assert result.code == (1 if " verify " in command else 0), (command, result)
