@@ -1,8 +1,12 @@
 """The one gate: every model file enters here, is told apart by its content, and is read without running anything."""
 
+import os
+import stat
 from importlib import import_module
+from io import FileIO
 from pathlib import Path
 
+from refsnn.formats.file_bytes import file_bytes
 from refsnn.formats.limits import Limits
 from refsnn.formats.model_file import Format, ModelFile, Source
 from refsnn.formats.refusals import refuse
@@ -39,18 +43,17 @@ def read(source: Source) -> ModelFile:
 def opened(path: str | Path, limits: Limits) -> Source:
     """All bytes of the file."""
     try:
-        with open(path, "rb") as file:
+        if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):  # opening a pipe could wait forever
+            refuse("unreadable", str(path), "", "no regular file", "save it to disk first")
+        with FileIO(str(path)) as file:
             size = file.seek(0, 2)
             if size > limits.file_bytes:
-                refuse(
-                    "too-large",
-                    str(path),
-                    "",
-                    f"{size} bytes, at most {limits.file_bytes} are read",
-                    "raise Limits.file_bytes",
-                )
-            file.seek(0)
-            content = file.read()
-    except OSError as error:
-        refuse("unreadable", str(path), "", f"cannot read: {error.strerror}", "name a file that exists")
-    return Source(str(path), memoryview(content), limits)
+                refuse("too-large", str(path), "", f"{size} bytes, at most {limits.file_bytes} are read",
+                       "raise Limits.file_bytes")  # fmt: skip
+            content = file_bytes(file, size)
+    except EOFError:
+        refuse("truncated", str(path), "", "became shorter while it was read", "try again when it is written")
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        what = error.strerror if isinstance(error, OSError) else error
+        refuse("unreadable", str(path), "", f"cannot read: {what}", "name a file that exists")
+    return Source(str(path), content, limits)
