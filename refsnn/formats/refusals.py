@@ -20,6 +20,7 @@ CODES: Mapping[str, str] = MappingProxyType(
         "truncated": "the file ends before what it declares",
         "size-lie": "a declared size and the bytes that are there differ",
         "expansion": "a small file that unpacks to an enormous one",
+        "packing": "compressed or encrypted in a way that is not read",
         "overlap": "two tensors share bytes, or bytes belong to none",
         "duplicate-name": "two parts have one name, so that readers may differ in which they take",
         "nesting": "nested deeper, or with more parts, than any model",
@@ -37,6 +38,7 @@ CODES: Mapping[str, str] = MappingProxyType(
     }
 )
 SHOWN = 120  # characters of a name from a file that a message repeats
+REASON = 500  # of a whole reason
 
 
 def refuse(code: str, path: str, place: str, reason: str, remedy: str) -> NoReturn:
@@ -47,7 +49,7 @@ def refuse(code: str, path: str, place: str, reason: str, remedy: str) -> NoRetu
 def refusal(code: str, path: str, place: str, reason: str, remedy: str) -> LoadError:
     """The LoadError; place and reason may hold text from the file, which is made harmless here."""
     assert code in CODES, code
-    return LoadError(code, path, shown(place), reason, remedy)
+    return LoadError(code, path, shown(place), shown(reason, REASON), remedy)
 
 
 def shown(text: object, limit: int = SHOWN) -> str:

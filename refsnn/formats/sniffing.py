@@ -1,10 +1,8 @@
 """Which format a file has, by its content; and what it is when it is no model. The name's suffix is never asked."""
 
-import zipfile
-
-from refsnn.formats.memory_file import MemoryFile
 from refsnn.formats.model_file import Format, Source
 from refsnn.formats.refusals import refusal, refuse, shown
+from refsnn.formats.zip_directory import members
 
 PICKLED = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 # torch.save before 1.6 writes the pickle of this number first
@@ -87,26 +85,7 @@ def _refuse_impostors(source: Source, head: bytes) -> None:
 
 def _zipped(source: Source) -> Format:
     """A zip file by the names in its directory, which is read without unpacking anything."""
-    path = source.path
-    try:
-        with zipfile.ZipFile(MemoryFile(source.content)) as archive:
-            names = archive.namelist()
-    except (zipfile.BadZipFile, zipfile.LargeZipFile, OSError, ValueError, NotImplementedError, EOFError) as error:
-        refuse("damaged", path, "", f"begins like a zip file, but its directory is not readable: {error}",
-               "copy or save the file again")  # fmt: skip
-    if len(names) > source.limits.parts:
-        refuse("nesting", path, "", f"{len(names)} members, at most {source.limits.parts} are read", PLAIN)
-    for name in names:
-        if (
-            name.startswith(("/", "\\"))
-            or ".." in name.replace("\\", "/").split("/")
-            or "\0" in name
-            or name[1:2] == ":"
-        ):
-            refuse("unsafe-name", path, name, "a member whose name leads out of the archive", PLAIN)
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        refuse("duplicate-name", path, twice, "two members have this name; readers may take either", PLAIN)
+    path, names = source.path, list(members(source))
     if any(name == "data.pkl" or name.endswith("/data.pkl") for name in names):
         return Format.TORCH
     if "config.json" in names and "model.weights.h5" in names:
