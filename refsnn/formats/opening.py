@@ -17,6 +17,10 @@ READERS = {
     Format.NPZ: "numpy_file",
     Format.NPY: "numpy_file",
     Format.SAFETENSORS: "safetensors_file",
+    Format.TORCH: "torch_file",
+    Format.TORCH_LEGACY: "torch_file",
+    Format.FLAX: "flax_file",
+    Format.MAT5: "mat_file",
 }
 
 
