@@ -1,4 +1,4 @@
-"""Cases of the research beside the repository, ../shared/cases/hw, where it is there; every fact used stands in the tests too."""
+"""Cases of the research beside the repository, ../shared/cases, where it is there; every fact used stands in the tests too."""
 
 import json
 from pathlib import Path
@@ -14,3 +14,11 @@ def case(name):
     if not path.exists():
         pytest.skip(f"../shared/cases/hw/{name} is not there")
     return json.loads(path.read_text())
+
+
+def model_case(name):
+    """The path of a model file of the research; a skip where it is not there."""
+    path = FOLDER.parent / name
+    if not path.exists():
+        pytest.skip(f"../shared/cases/{name} is not there")
+    return path

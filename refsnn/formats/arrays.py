@@ -47,7 +47,7 @@ def strided(
     else:
         array = np.ndarray(shape, stored, content, offset, strides)
     if _is_bfloat16(dtype):
-        array = (array.astype(np.uint32) << 16).view(np.float32)
+        array = np.asarray(array.astype(np.uint32) << 16, np.uint32).view(np.float32)
     elif not array.flags.aligned or not stored.isnative:
         array = array.astype(stored.newbyteorder("="), order="K")
     array.flags.writeable = False

@@ -2,7 +2,7 @@
 
 from refsnn.formats.model_file import Format, Source
 from refsnn.formats.refusals import refusal, refuse, shown
-from refsnn.formats.zip_directory import members
+from refsnn.formats.zip_directory import names as names_of
 
 PICKLED = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 # torch.save before 1.6 writes the pickle of this number first
@@ -85,7 +85,7 @@ def _refuse_impostors(source: Source, head: bytes) -> None:
 
 def _zipped(source: Source) -> Format:
     """A zip file by the names in its directory, which is read without unpacking anything."""
-    path, names = source.path, list(members(source))
+    path, names = source.path, names_of(source)
     if any(name == "data.pkl" or name.endswith("/data.pkl") for name in names):
         return Format.TORCH
     if "config.json" in names and "model.weights.h5" in names:

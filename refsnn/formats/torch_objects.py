@@ -193,9 +193,10 @@ CALLS: Mapping[str, Callable[..., Any]] = {
     "torch.device": lambda kind, index=None: kind if index is None else f"{kind}:{index}",
     "_codecs.encode": lambda text, _: str(text).encode("latin-1"),
     **{f"{module}.set": lambda items=(): list(items) for module in ("builtins", "__builtin__")},
-    **{f"{module}.bytearray": lambda raw=b"", *_: bytes(memoryview(raw)) for module in ("builtins", "__builtin__")},
+    **{f"{module}.{kind}": lambda raw=b"", *_: bytes(memoryview(raw))
+       for module in ("builtins", "__builtin__") for kind in ("bytes", "bytearray")},
     **{f"numpy.{core}.multiarray.scalar": _numpy_scalar for core in ("core", "_core")},
     "numpy.dtype": _numpy_type,
-}
+}  # fmt: skip
 # types that are named as arguments, never called
 NAMES = frozenset(chain(CALLS, ("torch.Tensor", "torch.nn.parameter.Parameter", "torch.storage.UntypedStorage")))

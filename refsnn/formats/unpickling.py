@@ -15,6 +15,7 @@ from refsnn.formats.stack_machine import DICT_COST, ITEM_COST, STATE_DICT, Stack
 
 PROTOCOLS = range(2, 6)
 OPERATIONS = 10  # times Limits.parts
+LONGEST_NAME = 1_000  # bytes of a global's module or name
 
 # opcode -> struct format of its argument; "s" after a count: that many bytes follow
 FIXED = {0x80: "<B", 0x95: "<Q", 0x4B: "<B", 0x4D: "<H", 0x4A: "<i", 0x47: ">d",
@@ -112,8 +113,10 @@ class _Machine(StackMachine):
         self.push(self.grammar.named(Global(module, name)), 120)
 
     def line(self) -> str:
-        end = self.content.find(b"\n", self.at, self.at + 1000)
-        return self.take(max(end, self.at) + 1 - self.at)[:-1].decode("utf-8")
+        end = self.content.find(b"\n", self.at, self.at + LONGEST_NAME)
+        if end < 0:
+            raise ValueError("a global whose name does not end")
+        return self.take(end + 1 - self.at)[:-1].decode("utf-8")
 
     def call(self) -> None:
         target, arguments = self.last(2)

@@ -29,47 +29,57 @@ class Member:
     deflated: bool
 
 
+def names(source: Source) -> list[str]:
+    """The members' names in the directory's order, each once."""
+    return [entry[0] for entry in _entries(source)[0]]
+
+
 def members(source: Source) -> dict[str, Member]:
     """The archive's files by name, in the directory's order; sizes and places are checked, contents are not."""
+    found: dict[str, Member] = {}
+    places = []
+    entries, limit = _entries(source)
+    for name, raw, method, crc, size, packed, offset in entries:
+        begin = _data_start(source, offset, raw, name, limit)
+        if packed > limit - begin:
+            refuse("truncated", source.path, name,
+                   f"declares {packed} bytes at byte {begin}, behind the members' end {limit}", AGAIN)  # fmt: skip
+        if method == STORED and packed != size:
+            refuse("size-lie", source.path, name, f"{packed} bytes stored as they are that declare to be {size}", AGAIN)
+        found[name] = Member(name, source.content[begin : begin + packed], size, crc, method == DEFLATED)
+        places.append((offset, begin + packed, name))
+    _check_sizes(source, found, places)
+    return found
+
+
+def _entries(source: Source) -> tuple[list[tuple[str, bytes, int, int, int, int, int]], int]:
+    """[(name, its bytes, method, checksum, size, packed size, where it begins)], and where the directory begins."""
     content, path = source.content, source.path
     count, start, end = _directory(source)
     if count > source.limits.parts:
         refuse("nesting", path, "", f"{count} members, at most {source.limits.parts} are read", SAVE)
-    found: dict[str, Member] = {}
-    places, at = [], start
+    entries, seen, at = [], set(), start
     for _ in range(count):
         if at + ENTRY.size > end or bytes(content[at : at + 4]) != b"PK\x01\x02":
             refuse("damaged", path, "", f"the zip directory breaks off at byte {at}", AGAIN)
-        (_, _, _, flags, method, _, _, crc, packed, size, name_length, extra, comment, *_, offset) = ENTRY.unpack_from(
-            content, at
-        )
-        raw = bytes(content[at + ENTRY.size : at + ENTRY.size + name_length])
-        fields = bytes(content[at + ENTRY.size + name_length : at + ENTRY.size + name_length + extra])
+        words = ENTRY.unpack_from(content, at)
+        flags, method, crc, packed, size, name_length, extra, comment, offset = (*words[3:5], *words[7:13], words[-1])
         at += ENTRY.size + name_length + extra + comment
+        raw = bytes(content[at - comment - extra - name_length : at - comment - extra])
         name = _name(raw, flags, source)
-        size, packed, offset = _wide(fields, size, packed, offset, name, source)
+        if name in seen:
+            refuse("duplicate-name", path, name, "two members have this name; readers may take either", SAVE)
         if flags & ENCRYPTED or method not in (STORED, DEFLATED):
             what = "encrypted" if flags & ENCRYPTED else f"packed by method {method}"
             refuse("packing", path, name, f"{what}, which is not read", SAVE)
-        if name in found:
-            refuse("duplicate-name", path, name, "two members have this name; readers may take either", SAVE)
-        begin = _data_start(source, offset, raw, name, start)
-        if packed > start - begin:
-            refuse(
-                "truncated",
-                path,
-                name,
-                f"declares {packed} bytes at byte {begin}, behind the members' end {start}",
-                AGAIN,
-            )
-        if method == STORED and packed != size:
-            refuse("size-lie", path, name, f"{packed} bytes stored as they are that declare to be {size}", AGAIN)
-        found[name] = Member(name, content[begin : begin + packed], size, crc, method == DEFLATED)
-        places.append((offset, begin + packed, name))
-    _check_sizes(source, found, places)
+        if 0xFFFFFFFF in (size, packed, offset):
+            fields = bytes(content[at - comment - extra : at - comment])
+            size, packed, offset = _wide(fields, size, packed, offset, name, source)
+        seen.add(name)
+        entries.append((name, raw, method, crc, size, packed, offset))
     if at != end:
         refuse("damaged", path, "", f"the zip directory ends at byte {at}, its end record stands at {end}", AGAIN)
-    return found
+    return entries, start
 
 
 def _directory(source: Source) -> tuple[int, int, int]:
@@ -111,16 +121,14 @@ def _wide(fields: bytes, size: int, packed: int, offset: int, name: str, source:
     numbers = [size, packed, offset]
     saturated = [i for i, number in enumerate(numbers) if number == 0xFFFFFFFF]
     at = 0
-    while saturated and at + 4 <= len(fields):
+    while at + 4 <= len(fields):
         kind, length = struct.unpack_from("<2H", fields, at)
         if kind == 1 and length >= 8 * len(saturated) and at + 4 + length <= len(fields):
             for i, number in zip(saturated, struct.unpack_from(f"<{len(saturated)}Q", fields, at + 4), strict=True):
                 numbers[i] = number
             return numbers
         at += 4 + length
-    if saturated:
-        refuse("damaged", source.path, name, "its zip64 field is missing", AGAIN)
-    return numbers
+    return refuse("damaged", source.path, name, "its zip64 field is missing", AGAIN)
 
 
 def _data_start(source: Source, offset: int, raw: bytes, name: str, limit: int) -> int:
