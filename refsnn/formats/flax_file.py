@@ -39,6 +39,8 @@ def read(source: Source) -> ModelFile:
     if not isinstance(value, dict):
         refuse("damaged", source.path, "", "MessagePack, but no dict of arrays as Flax saves", AGAIN)
     stored, attributes = flattened(_joined(value, source), ROOT, lambda leaf: isinstance(leaf, Stored), source)
+    if not stored:
+        refuse("not-a-model", source.path, "", "MessagePack without an array", "name the file that holds the weights")
     tensors: dict[str, Array] = {}
     notes: tuple[Note, ...] = ()
     for name, array in stored.items():
