@@ -108,6 +108,8 @@ def test_a_lone_tensor_a_list_and_other_ways_to_save_one():
     }  # fmt: skip
     for array in opened(archive(rebuilt, {"0": numbers(2)})).tensors.values():
         assert_identical(array, np.array([2], "f4"))
+    graphics = Opcodes(value(("storage", named("torch.cuda", "FloatStorage"), "0", "cuda:0", 1, None)) + b"Q")
+    assert_identical(opened(archive(tensor(graphics, (1,)), {"0": numbers(2)})).tensors["tensor"], np.array([2], "f4"))
     wide = called(named("torch._utils", "_rebuild_tensor_v3"),
                   Opcodes(value(("storage", named("torch.storage", "UntypedStorage"), "0", "cpu", 8)) + b"Q"),
                   1, (3,), (1,), False, None, named("torch", "uint16"), {})  # fmt: skip
@@ -393,6 +395,15 @@ def test_other_tensors_that_torch_saves_are_refused_by_name(make, message):
     code, text = refusal(buffer.getvalue())
     assert code == "unsupported-type"
     assert message in text
+
+
+def test_numpy_scalars_that_torch_saves():
+    torch = pytest.importorskip("torch")
+    for zipped in (True, False):
+        buffer = io.BytesIO()
+        best = {"a": np.float64(0.1), "b": np.float32(0.1), "c": np.int64(-3), "d": np.bool_(True)}
+        torch.save(best, buffer, _use_new_zipfile_serialization=zipped)
+        assert dict(opened(buffer.getvalue()).attributes) == {name: scalar.item() for name, scalar in best.items()}
 
 
 def test_the_types_that_torch_saves_in_bytes():

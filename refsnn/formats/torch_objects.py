@@ -72,7 +72,7 @@ def grammar(source: Source, place: str) -> Grammar:
     def named(name: Global) -> Any:
         if str(name) in NAMES:
             return name
-        if name.module == "torch" and name.name in STORAGE_NAMES:
+        if name.module in ("torch", "torch.cuda") and name.name in STORAGE_NAMES:  # the second: before 1.5, from a GPU
             return name
         if name.module == "torch" and name.name in DTYPES:
             return str(name)
