@@ -202,6 +202,7 @@ def changed(content, at, new):
         (changed(npz({"a.npy": npy()}, zipfile.ZIP_DEFLATED), 24, struct.pack("<I", 79)), "size-lie", "a: declares 8 bytes of numbers"),
         (changed(npz({"a.npy": npy()}), 24, struct.pack("<I", 79)), "size-lie", "stored as they are that declare to be 79"),
         (changed(npz({"a.npy": npy()}), 46, b"b"), "damaged", "b.npy: has another name where it begins than in the directory"),
+        (changed(npz({"a.npy": npy()}), 20, struct.pack("<2I", 999, 999)), "truncated", "a.npy: declares 999 bytes at byte 35"),
         (changed(npz({"a.npy": npy()}), 42, struct.pack("<I", 1)), "damaged", "a.npy: no member begins at byte 1"),
         (changed(npz({"a.npy": npy()}), 42, b"\xff" * 4), "damaged", "a.npy: its zip64 field is missing"),
         (overlapping(), "damaged", "c.npy: has another name where it begins"),

@@ -230,6 +230,11 @@ def test_a_flipped_bit_of_a_storage_is_noticed_by_its_checksum():
     assert "archive/data/0: its checksum is " in text
 
 
+def test_storages_that_no_tensor_uses_are_noted():
+    (note,) = opened(archive({"w": W}, ONE | {"1": b"hidden"})).notes
+    assert (note.name, note.text, note.ignored) == ("archive/data/1", "a storage that no tensor uses", True)
+
+
 def test_packed_archives_are_read_and_packed_bombs_are_not():
     assert_identical(
         opened(archive({"w": W}, ONE, compression=zipfile.ZIP_DEFLATED)).tensors["w"], np.array([1, 2], "f4")

@@ -9,12 +9,17 @@ from refsnn.formats.refusals import refuse
 from refsnn.formats.zip_directory import AGAIN, Member
 from refsnn.formats.zip_directory import members as members
 
+THREADS = 4
+LARGE = 1 << 20  # bytes of a member that is worth a thread's while
+
 
 def verify(found: dict[str, Member], source: Source) -> None:
     """Every member unpacks to what it declares and has its checksum, or a LoadError; nothing unpacked is kept."""
-    with ThreadPoolExecutor(4) as threads:  # zlib leaves the interpreter to others while it works
-        problems = list(threads.map(_problem, found.values()))
-    for name, problem in zip(found, problems, strict=True):
+    large = [member for member in found.values() if len(member.packed) >= LARGE]
+    with ThreadPoolExecutor(THREADS) as threads:  # zlib leaves the interpreter to others while it works
+        problems = dict(zip((member.name for member in large), threads.map(_problem, large), strict=True))
+    for name, member in found.items():
+        problem = problems[name] if name in problems else _problem(member)
         if problem:
             refuse("damaged", source.path, name, problem, AGAIN)
 

@@ -42,7 +42,7 @@ def read(source: Source) -> ModelFile:
     if not stored:
         refuse("not-a-model", source.path, "", "MessagePack without an array", "name the file that holds the weights")
     tensors: dict[str, Array] = {}
-    notes: tuple[Note, ...] = ()
+    notes: list[Note] = []
     for name, array in stored.items():
         size = nbytes(array.shape, array.dtype, name, source)
         present = sum(len(chunk) for chunk in array.chunks)
@@ -52,7 +52,7 @@ def read(source: Source) -> ModelFile:
         tensors[name] = dense(content, array.dtype, array.shape)
         check_truths(tensors[name], name, source)
         notes += change(name, array.dtype)
-    return ModelFile(source.path, Format.FLAX, tensors, MappingProxyType(attributes), notes)
+    return ModelFile(source.path, Format.FLAX, tensors, MappingProxyType(attributes), tuple(notes))
 
 
 def _extension(kind: int, content: memoryview, source: Source) -> Stored:

@@ -36,11 +36,11 @@ def read(source: Source) -> ModelFile:
         _header(archive.head(member, HEADER_LIMIT + 12), member.size, _plain(name), source)
     archive.verify(members, source)
     tensors: dict[str, Array] = {}
-    notes = ()
+    changes: list[Note] = []
     for name, member in members.items():
-        tensors[_plain(name)], changes = _array(archive.unpacked(member), _plain(name), source)
-        notes += changes
-    return ModelFile(source.path, Format.NPZ, tensors, notes=notes)
+        tensors[_plain(name)], notes = _array(archive.unpacked(member), _plain(name), source)
+        changes += notes
+    return ModelFile(source.path, Format.NPZ, tensors, notes=tuple(changes))
 
 
 def _plain(member: str) -> str:

@@ -30,7 +30,7 @@ def read(source: Source) -> ModelFile:
         refuse("damaged", source.path, METADATA, "not a mapping of text to text", AGAIN)
     data = source.content[start:]
     tensors: dict[str, Array] = {}
-    notes: tuple[Note, ...] = ()
+    notes: list[Note] = []
     places = []
     for name, entry in header.items():
         dtype, shape, begin, end = _entry(name, entry, source)
@@ -44,7 +44,7 @@ def read(source: Source) -> ModelFile:
         check_truths(tensors[name], name, source)
         notes += change(name, dtype)
     _without_holes(places, len(data), source)
-    return ModelFile(source.path, Format.SAFETENSORS, tensors, MappingProxyType(metadata), notes)
+    return ModelFile(source.path, Format.SAFETENSORS, tensors, MappingProxyType(metadata), tuple(notes))
 
 
 def _header(source: Source) -> tuple[dict[str, Any], int]:

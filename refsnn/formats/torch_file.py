@@ -16,6 +16,7 @@ from refsnn.formats.model_file import Array, Format, ModelFile, Note, Source
 from refsnn.formats.refusals import refuse
 from refsnn.formats.torch_objects import DTYPES, TensorView, grammar
 from refsnn.formats.unpickling import unpickled
+from refsnn.formats.zip_directory import Member
 
 AGAIN = "copy or save the file again"
 ROOT = "tensor"  # what a file that holds one bare tensor calls it here
@@ -37,12 +38,6 @@ def _read_zip(source: Source) -> ModelFile:
         refuse("executable", source.path, "", "a TorchScript archive, which is a program",
                "save its weights: torch.save(torch.jit.load(path).state_dict(), 'weights.pt')")  # fmt: skip
     archive.verify(members, source)
-    order = "<"
-    if f"{root}byteorder" in members:
-        word = archive.head(members[f"{root}byteorder"], 10)
-        if word not in (b"little", b"big"):
-            refuse("damaged", source.path, f"{root}byteorder", f"holds {word!r}, neither little nor big", AGAIN)
-        order = "<" if word == b"little" else ">"
     pickle = members[pickles[0]]
     if pickle.size > source.limits.header_bytes:
         refuse("too-large", source.path, pickles[0],
@@ -51,12 +46,24 @@ def _read_zip(source: Source) -> ModelFile:
     if end != pickle.size:
         refuse("damaged", source.path, pickles[0], f"goes on behind the pickle, which ends at byte {end}", AGAIN)
     tensors, attributes = flattened(value, ROOT, _is_tensor, source)
-    sizes = {name.removeprefix(f"{root}data/"): member.size for name, member in members.items()
-             if name.startswith(f"{root}data/")}  # fmt: skip
-    _check(tensors, sizes, source)
-    used = {view.storage.key for view in tensors.values()}
-    contents = {key: archive.unpacked(members[f"{root}data/{key}"]) for key in used}
-    return _model(Format.TORCH, tensors, attributes, contents, order, source)
+    prefix = f"{root}data/"
+    storages = {name.removeprefix(prefix): member for name, member in members.items() if name.startswith(prefix)}
+    _check(tensors, {key: member.size for key, member in storages.items()}, source)
+    contents = {key: archive.unpacked(storages[key]) for key in {view.storage.key for view in tensors.values()}}
+    unused = [
+        Note(f"{prefix}{key}", "a storage that no tensor uses", ignored=True) for key in storages if key not in contents
+    ]
+    return _model(
+        Format.TORCH, tensors, attributes, contents, _byte_order(members, f"{root}byteorder", source), unused, source
+    )
+
+
+def _byte_order(members: Mapping[str, Member], name: str, source: Source) -> str:
+    """'<' or '>'; archives of before PyTorch 2.1 do not say it and are little-endian."""
+    word = archive.head(members[name], 10) if name in members else b"little"
+    if word not in (b"little", b"big"):
+        refuse("damaged", source.path, name, f"holds {word!r}, neither little nor big", AGAIN)
+    return "<" if word == b"little" else ">"
 
 
 def _read_legacy(source: Source) -> ModelFile:
@@ -86,7 +93,7 @@ def _read_legacy(source: Source) -> ModelFile:
     if at != len(source.content):
         refuse("damaged", source.path, "", f"{len(source.content) - at} bytes behind the last storage", AGAIN)
     _check(tensors, {key: len(content) for key, content in contents.items()}, source)
-    return _model(Format.TORCH_LEGACY, tensors, attributes, contents, "<", source)
+    return _model(Format.TORCH_LEGACY, tensors, attributes, contents, "<", [], source)
 
 
 def _is_tensor(value: Any) -> bool:
@@ -117,10 +124,9 @@ def _check(tensors: Mapping[str, TensorView], sizes: Mapping[str, int], source: 
 
 def _model(
     form: Format, views: Mapping[str, TensorView], attributes: dict[str, Any], contents: Mapping[str, memoryview],
-    order: str, source: Source,
+    order: str, notes: list[Note], source: Source,
 ) -> ModelFile:  # fmt: skip
     tensors: dict[str, Array] = {}
-    notes: tuple[Note, ...] = ()
     for name, view in views.items():
         storage, dtype = view.storage, DTYPES[view.dtype].replace("<", order)
         width = itemsize(dtype)
@@ -129,5 +135,5 @@ def _model(
             width * view.offset + storage.first * itemsize(DTYPES[storage.dtype]),
         )  # fmt: skip
         check_truths(tensors[name], name, source)
-        notes += change(name, dtype)
-    return ModelFile(source.path, form, tensors, MappingProxyType(attributes), notes)
+        notes.extend(change(name, dtype))
+    return ModelFile(source.path, form, tensors, MappingProxyType(attributes), tuple(notes))
