@@ -21,6 +21,7 @@ READERS = {
     Format.TORCH_LEGACY: "torch_file",
     Format.FLAX: "flax_file",
     Format.MAT5: "mat_file",
+    Format.HDF5: "hdf5_file",
 }
 
 
