@@ -22,6 +22,7 @@ READERS = {
     Format.FLAX: "flax_file",
     Format.MAT5: "mat_file",
     Format.HDF5: "hdf5_file",
+    Format.KERAS: "keras_file",
 }
 
 
