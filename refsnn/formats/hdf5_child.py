@@ -237,24 +237,33 @@ def send(walk: Walk, stream: Any) -> None:
     names = {"f2": "F16", "f4": "F32", "f8": "F64", "b1": "BOOL"} | {
         f"{kind}{size}": f"{kind.upper()}{8 * size}" for kind in "iu" for size in (1, 2, 4, 8)
     }
-    tree = json.dumps({"groups": walk.groups, "datasets": walk.datasets}).encode()
+    tree = _even(json.dumps({"groups": walk.groups, "datasets": walk.datasets}).encode())
     header: dict[str, Any] = {"tree": {"dtype": "U8", "shape": [len(tree)], "data_offsets": [0, len(tree)]}}
     end = len(tree)
-    for index, array in enumerate(walk.arrays):
-        shape, dtype = (array.shape, array.dtype) if isinstance(array, np.ndarray) else array[1:]
+    kinds = [(a.shape, a.dtype) if isinstance(a, np.ndarray) else a[1:] for a in walk.arrays]
+    order = sorted(
+        range(len(kinds)), key=lambda index: -kinds[index][1].itemsize
+    )  # every number lies at a multiple of its size
+    for index in order:
+        shape, dtype = kinds[index]
         size = math.prod(shape) * dtype.itemsize
         kind = names[f"{dtype.kind}{dtype.itemsize}"]
         header[str(index)] = {"dtype": kind, "shape": shape, "data_offsets": [end, end + size]}
         end += size
-    head = json.dumps(header).encode()
+    head = _even(json.dumps(header).encode())
     stream.write(TREE + (8 + len(head) + end).to_bytes(8, "little") + len(head).to_bytes(8, "little") + head + tree)
     everything = walk.h5.h5s.ALL
-    for index, array in enumerate(walk.arrays):
-        walk.arrays[index] = None  # a dataset that is let go is closed
+    for index in order:
+        array, walk.arrays[index] = walk.arrays[index], None  # a dataset that is let go is closed
         if not isinstance(array, np.ndarray):
             dataset, shape, dtype = array
             array = walk.read(lambda a, d=dataset: d.read(everything, everything, a), shape, dtype)
         stream.write(array.tobytes() if array.size < 1024 else memoryview(array).cast("B"))
+
+
+def _even(text: bytes) -> bytes:
+    """The JSON with spaces behind it up to a multiple of 8 bytes."""
+    return text + b" " * (-len(text) % 8)
 
 
 def opened(h5py: Any, content: bytes) -> Any:

@@ -1,18 +1,17 @@
 """Keras files: .h5 of all versions, .keras archives, .weights.h5. Tensors are named 'layer/kernel', as Keras calls them."""
 
-import io
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
+from refsnn.formats import archive
 from refsnn.formats.hdf5_tree import Group, read_tree
 from refsnn.formats.keras_graph import KerasLayer, KerasModel, parsed
 from refsnn.formats.model_file import Format, ModelFile, Note, Source, Tensors
 from refsnn.formats.refusals import refuse
+from refsnn.formats.zip_directory import Member
 
 AGAIN = "save it again with a current Keras: model.save('model.keras')"
 KERNEL = ("kernel", "bias")
@@ -28,13 +27,9 @@ CONTAINERS = ("layers", "_layer_checkpoint_dependencies")  # what Keras 3, and K
 
 def read(source: Source) -> ModelFile:
     """A .keras archive: config.json and model.weights.h5, unpacked in memory."""
-    members = _members(source, ("config.json", "model.weights.h5"))
-    try:
-        text = members["config.json"].decode("utf-8")
-    except UnicodeDecodeError:
-        refuse("damaged", source.path, "config.json", "not UTF-8", AGAIN)
+    text, weights = _members(source)
     model = parsed(source, text, "config.json")
-    tree = read_tree(Source(source.path, memoryview(members["model.weights.h5"]), source.limits))
+    tree = read_tree(Source(source.path, weights, source.limits))
     tensors = dict(_numbered(source, tree, model, ""))
     return ModelFile(source.path, Format.KERAS, tensors, notes=_rest(tree), graph=model)
 
@@ -53,37 +48,22 @@ def from_tree(source: Source, tree: Group) -> ModelFile:
     return ModelFile(source.path, Format.KERAS_H5 if model else Format.KERAS_WEIGHTS, tensors, notes=notes, graph=model)
 
 
-def _members(source: Source, wanted: tuple[str, ...]) -> dict[str, bytes]:
-    """The members' bytes, each unpacked within the limits."""
-    found: dict[str, bytes] = {}
+def _members(source: Source) -> tuple[str, memoryview]:
+    """(config.json, model.weights.h5), each unpacked within the limits."""
+    found = archive.members(source)
+    wanted: dict[str, Member] = {}
+    for name in ("config.json", "model.weights.h5"):
+        if name not in found:
+            refuse("damaged", source.path, name, "is not in the archive", AGAIN)
+        wanted[name] = found[name]
+    config, weights = wanted.values()
+    if config.size > source.limits.header_bytes:
+        refuse("too-large", source.path, config.name, f"{config.size} bytes of JSON", "raise Limits.header_bytes")
+    archive.verify(wanted, source)
     try:
-        with zipfile.ZipFile(io.BytesIO(source.content)) as archive:
-            for name in wanted:
-                item = archive.getinfo(name)
-                most = (
-                    source.limits.header_bytes if name.endswith(".json") else source.limits.expanded(item.compress_size)
-                )
-                if item.file_size > most:
-                    refuse(
-                        "expansion",
-                        source.path,
-                        name,
-                        f"{item.compress_size} bytes that unpack to {item.file_size}",
-                        AGAIN,
-                    )
-                found[name] = archive.read(item)
-    except (
-        zipfile.BadZipFile,
-        zlib.error,
-        KeyError,
-        OSError,
-        EOFError,
-        NotImplementedError,
-        RuntimeError,
-        ValueError,
-    ) as error:
-        refuse("damaged", source.path, "", f"not readable as a zip file: {error}", AGAIN)
-    return found
+        return bytes(archive.unpacked(config)).decode("utf-8"), archive.unpacked(weights)
+    except UnicodeDecodeError:
+        refuse("damaged", source.path, config.name, "not UTF-8", AGAIN)
 
 
 def _named(source: Source, weights: Group) -> Tensors:
