@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
-from refsnn.errors import ShapeError
+from refsnn.errors import FormatError, ShapeError
 from refsnn.formats.load_report import Entry, Fate
 from refsnn.formats.model_file import Array, ModelFile
 from refsnn.formats.refusals import refusal, refuse
@@ -82,9 +82,10 @@ class Building:
         """The layer, or a LoadError with what is wrong with its numbers."""
         try:
             return kind(**given)
+        except FormatError as error:
+            raise refusal("not-finite", self.model.path, name, str(error), "train it again") from error
         except (ValueError, TypeError) as error:
-            code = "not-finite" if "finite" in str(error) else "damaged"
-            raise refusal(code, self.model.path, name, f"no layer of ours: {error}", AGAIN) from error
+            raise refusal("damaged", self.model.path, name, f"no layer of ours: {error}", AGAIN) from error
 
 
 def checked(b: Building, name: str, order: Array, count: int) -> Array:
@@ -108,7 +109,7 @@ def activated(b: Building, name: str, activation: Any, value: Value, end: bool, 
         return b.add(name if own else f"{name}.relu", ReLU(), value)
     if activation == "softmax":
         what = "left out: the largest output stays the largest"
-        b.entries[f"{name}/softmax"] = Entry(Fate.IGNORED, name if own else f"{name}/softmax", what)
+        b.entries[f"{name}/softmax"] = Entry(Fate.IGNORED, f"{name}/softmax", what)
     return value
 
 
