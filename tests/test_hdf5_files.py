@@ -219,6 +219,43 @@ def test_what_could_mislead_is_refused_with_its_reason(tmp_path, make, code, mes
 FIXTURES = [("bomb", "expansion"), ("cycle", "cycle"), ("ext_link", "outside-file"), ("ext_storage", "outside-file")]
 
 
+def test_datasets_that_share_bytes_are_refused(tmp_path):
+    """The address of the second one's numbers is overwritten with that of the first."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["v"], file["w"] = np.arange(4.0), np.arange(4.0) + 9
+        first, second = (file[name].id.get_offset() for name in "vw")
+    content = (tmp_path / "a.h5").read_bytes()
+    lie = content.replace(struct.pack("<Q", second), struct.pack("<Q", first + 8))
+    assert lie != content
+    error = refused(lie)
+    assert (error.code, error.place, error.reason) == ("overlap", "/w", "shares bytes with another dataset")
+
+
+def test_one_dataset_under_two_names_is_read_twice(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["v"] = np.arange(4.0)
+        file["w"] = file["v"]
+    found = read(tmp_path / "a.h5").datasets
+    np.testing.assert_array_equal(found["v"], found["w"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs the size of a process")
+def test_one_long_text_named_many_times_is_refused_before_it_fills_the_memory(tmp_path):
+    """4000 texts of an attribute point to one of 1 MB in the heap: 16 kB declare 4 GB."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        texts = np.array(["x" * (1 << 20), *["y"] * 3999], h5py.string_dtype())
+        file.attrs["texts"] = texts
+    content = bytearray((tmp_path / "a.h5").read_bytes())
+    length = struct.pack("<I", 1 << 20)
+    at = content.index(length, 512)
+    while content[at + 16 : at + 20] != struct.pack(
+        "<I", 1
+    ):  # 4 bytes of length, 8 of address, 4 of number, then the next
+        at = content.index(length, at + 1)
+    content[at : at + 16 * 4000] = content[at : at + 16] * 4000
+    assert refused(bytes(content)).code == "too-large"
+
+
 @pytest.mark.skipif(not CASES.is_dir(), reason="needs ../shared")
 @pytest.mark.parametrize(("name", "code"), FIXTURES)
 def test_fixtures_are_refused(name, code):
@@ -272,6 +309,10 @@ CHILDREN = [
     ("import os; os.kill(os.getpid(), 11)", "broke the process that reads it (signal 11)"),
     ("import sys; sys.exit(7)", "broke the process that reads it (status 7)"),
     ("import time; time.sleep(60)", "broke the process that reads it (signal 9)"),
+    (
+        "import resource as r; r.setrlimit(r.RLIMIT_CPU, (1, 2))\nwhile True: pass",
+        "keeps the process that reads it busy for more than 1 s",
+    ),
     ("import os; os.write(1, b't' + b'\\xff' * 8)", "broke the process that reads it (status 0)"),
     ("import os; os.write(1, b't' + (9).to_bytes(8, 'little') + b'nonsense.')", None),
     ("import os; os.write(1, b'r' + (4).to_bytes(8, 'little') + b'[[]]')", "broke the process that reads it"),
@@ -320,8 +361,10 @@ def test_external_storage_stays_unread_even_where_the_walk_would_let_it_pass(tmp
         "child.confine(limits, len(content))\n"
         "child.Walk.stored = lambda *_: None\n"
         "walk = child.Walk(h5py, numpy, limits, len(content))\n"
-        "walk.group(h5py.h5g.open(child.opened(h5py, content), b'/'), -1, '', ())\n"
-        "dataset, shape, dtype = walk.arrays[0]\n"
+        "file = child.opened(h5py, content)\n"
+        "walk.group(h5py.h5g.open(file, b'/'), -1, '', ())\n"
+        "path, shape, dtype = walk.arrays[0]\n"
+        "dataset = h5py.h5o.open(file, path.encode())\n"
         "try: walk.read(lambda a: dataset.read(h5py.h5s.ALL, h5py.h5s.ALL, a), shape, dtype); print('read')\n"
         "except Exception as error: print(type(error).__name__)\n"
     )

@@ -16,6 +16,15 @@ import sys
 from typing import Any, NoReturn
 
 TREE, REFUSED = b"t", b"r"
+WALK = (
+    24 << 20
+)  # bytes for names, attributes and texts, whose sizes are not known before they are read; and 8 times the file
+TOO_LARGE = (
+    "too-large",
+    "",
+    "needs more memory than a file of its size should",
+    "raise Limits.child_bytes, or save it as npz",
+)
 LONGEST = 500  # characters of a place or reason
 
 
@@ -35,18 +44,33 @@ def confine(limits: dict[str, int], file_bytes: int) -> None:
         for name in ("ascii", "utf-8"):
             codecs.lookup(name)  # h5py asks for them later, when their modules could not be opened any more
         room = limits["child_bytes"] + 3 * file_bytes
-        for kind, most in (
-            (resource.RLIMIT_AS, room),
-            (resource.RLIMIT_CPU, limits["child_seconds"]),
-            (resource.RLIMIT_FSIZE, 0),
-            (resource.RLIMIT_CORE, 0),
-            (resource.RLIMIT_NPROC, 0),
-            (resource.RLIMIT_NOFILE, 0),
+        try:
+            with open("/proc/self/statm") as sizes:
+                used = int(sizes.read().split()[0]) * resource.getpagesize()
+        except OSError:  # Linux alone has it
+            used = room
+        walking = min(room, used + WALK + 8 * file_bytes)
+        for kind, soft, hard in (
+            (resource.RLIMIT_AS, walking, room),
+            (resource.RLIMIT_CPU, limits["child_seconds"], limits["child_seconds"] + 1),
+            (resource.RLIMIT_FSIZE, 0, 0),
+            (resource.RLIMIT_CORE, 0, 0),
+            (resource.RLIMIT_NPROC, 0, 0),
+            (resource.RLIMIT_NOFILE, 0, 0),
         ):
-            _, hard = resource.getrlimit(kind)
+            _, most = resource.getrlimit(kind)
+            most = hard if most == resource.RLIM_INFINITY else min(hard, most)
             with contextlib.suppress(ValueError, OSError):  # macOS knows RLIMIT_AS and refuses it
-                most = most if hard == resource.RLIM_INFINITY else min(most, hard)
-                resource.setrlimit(kind, (most, most))
+                resource.setrlimit(kind, (min(soft, most), most))
+
+
+def loosen() -> None:
+    """Let the tensors have all the memory that the process may have: their sizes were checked."""
+    with contextlib.suppress(ImportError, ValueError, OSError):
+        import resource
+
+        _, most = resource.getrlimit(resource.RLIMIT_AS)
+        resource.setrlimit(resource.RLIMIT_AS, (most, most))
 
 
 class Walk:
@@ -56,7 +80,12 @@ class Walk:
         self.h5, self.np, self.limits, self.file_bytes = h5py, numpy, limits, file_bytes
         self.groups: list[list[Any]] = []  # [number of the parent, name, attributes]
         self.datasets: list[list[Any]] = []  # [number of the group, name, text or number of the array]
-        self.arrays: list[Any] = []  # what tensor i is read from: a dataset, or an array that an attribute held
+        self.arrays: list[
+            Any
+        ] = []  # what tensor i is read from: (path, shape, dtype), or an array that an attribute held
+        self.places: list[
+            tuple[int, int, int, str]
+        ] = []  # (first byte, last + 1, address, path) of numbers in one piece
         self.seen: dict[int, str] = {}
         self.parts = self.declared = self.described = 0
 
@@ -145,7 +174,7 @@ class Walk:
         shape, dtype = self.shape(dataset, place), self.dtype(dataset, place)
         self.stored(dataset, place, shape)
         if dtype.kind not in "OS":
-            self.arrays.append((dataset, shape, dtype))
+            self.arrays.append((place, shape, dtype))
             return {"array": len(self.arrays) - 1}
         self.extent(math.prod(shape), place)
         if not shape:
@@ -219,11 +248,21 @@ class Walk:
                 self.expands(place, unpacked, there)
             if pieces > self.file_bytes or pieces != dataset.get_num_chunks():
                 refuse("size-lie", place, f"declares {declared} bytes in {pieces} pieces; not all are there")
-        elif declared and layout == h5.h5d.CONTIGUOUS and (dataset.get_offset() or 0) + declared > self.file_bytes:
-            refuse("size-lie", place, f"declares {declared} bytes that the file does not have")
+        elif declared and layout == h5.h5d.CONTIGUOUS:
+            at = dataset.get_offset() or 0
+            if at + declared > self.file_bytes:
+                refuse("size-lie", place, f"declares {declared} bytes that the file does not have")
+            self.places.append((at, at + declared, h5.h5o.get_info(dataset).addr, place))
         if (not filters and there < declared) or there > self.file_bytes:
             refuse("size-lie", place, f"declares {declared} bytes, {there} are stored")
         self.expands("/", self.declared, self.file_bytes)
+
+    def check_overlap(self) -> None:
+        """Refuse two datasets that share bytes; one dataset under two names is one."""
+        self.places.sort()
+        for (_, end, first, _), (at, _, second, place) in itertools.pairwise(self.places):
+            if at < end and first != second:
+                refuse("overlap", place, "shares bytes with another dataset")
 
     def expands(self, place: str, declared: int, there: int) -> None:
         if declared > max(self.limits["floor"], self.limits["ratio"] * there):
@@ -231,7 +270,7 @@ class Walk:
                    "raise Limits.ratio if the file is trusted")  # fmt: skip
 
 
-def send(walk: Walk, stream: Any) -> None:
+def send(walk: Walk, file: Any, stream: Any) -> None:
     """Write the tree and the arrays as safetensors. One array is in memory at a time."""
     np = walk.np
     names = {"f2": "F16", "f4": "F32", "f8": "F64", "b1": "BOOL"} | {
@@ -254,9 +293,10 @@ def send(walk: Walk, stream: Any) -> None:
     stream.write(TREE + (8 + len(head) + end).to_bytes(8, "little") + len(head).to_bytes(8, "little") + head + tree)
     everything = walk.h5.h5s.ALL
     for index in order:
-        array, walk.arrays[index] = walk.arrays[index], None  # a dataset that is let go is closed
+        array, walk.arrays[index] = walk.arrays[index], None
         if not isinstance(array, np.ndarray):
-            dataset, shape, dtype = array
+            path, shape, dtype = array
+            dataset = walk.h5.h5o.open(file, path.encode())
             array = walk.read(lambda a, d=dataset: d.read(everything, everything, a), shape, dtype)
         stream.write(array.tobytes() if array.size < 1024 else memoryview(array).cast("B"))
 
@@ -298,7 +338,9 @@ def main() -> None:
         del content
         walk = Walk(h5py, numpy, limits, size)
         walk.group(h5py.h5g.open(file, b"/"), -1, "", ())
-        send(walk, output)
+        walk.check_overlap()
+        loosen()
+        send(walk, file, output)
         output.flush()
         return
     except Refusal as why:
@@ -311,9 +353,10 @@ def main() -> None:
             "pip install 'refsnn[nir]'",
         )
     except MemoryError:
-        said = ("too-large", "", "needs more memory to be read than it may have", "raise Limits.child_bytes")
+        said = TOO_LARGE
     except Exception as why:  # whatever libhdf5 finds wrong with a file comes as any of a dozen types
         said = ("damaged", "", f"not readable as HDF5: {type(why).__name__}: {why}", "copy or save the file again")
+        said = TOO_LARGE if "memory allocation failed" in str(why) else said
     told = json.dumps([str(text)[:LONGEST] for text in said]).encode()
     output.write(REFUSED + len(told).to_bytes(8, "little") + told)
     output.flush()

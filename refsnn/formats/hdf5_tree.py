@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from typing import IO, Any, NoReturn
 import numpy as np
 
 from refsnn.formats import hdf5_child, safetensors_file
+from refsnn.formats.limits import MIB
 from refsnn.formats.model_file import Source, Tensors
 from refsnn.formats.refusals import CODES, refuse
 
@@ -31,16 +33,17 @@ class Group:
     datasets: Mapping[str, Any]
 
 
-def read_tree(source: Source) -> Group:
+def read_tree(source: Source, extra: str = "nir") -> Group:
     """The root group, with all that is in it.
 
     Refused: links out of a group's own parts (external, soft, a second name of a group), numbers that lie outside the file
     or were never written, filters beside gzip, shuffle and fletcher32, types beside booleans, integers, floats up to 64 bit
     and texts, and what is over the limits. One dataset under two names is read twice, and counted twice.
+    extra: what of ours to install where h5py is missing.
     """
     if find_spec("h5py") is None:
         refuse("missing-extra", source.path, "", "HDF5 files are read with h5py, which is not installed",
-               "pip install 'refsnn[nir]'")  # fmt: skip
+               f"pip install 'refsnn[{extra}]'")  # fmt: skip
     output = _run(source)
     inner = Source(source.path, memoryview(output), source.limits)
     try:
@@ -52,7 +55,9 @@ def read_tree(source: Source) -> Group:
 def _run(source: Source) -> bytes:
     """What the reading process wrote; a LoadError for a refusal, a crash, or too long a time."""
     limits = source.limits
-    told = asdict(limits) | {"path": sorted({_installed("h5py"), _installed("numpy")})}
+    # what a damaged file can make libhdf5 go round in is ended soon; a second is enough for some 100 MB
+    seconds = min(limits.child_seconds, 2 + len(source.content) // MIB)
+    told = asdict(limits) | {"child_seconds": seconds, "path": sorted({_installed("h5py"), _installed("numpy")})}
     command = [sys.executable, "-I", hdf5_child.__file__, json.dumps(told)]
     # one thread's stacks; no plugins from folders that the environment names; no locks
     settings = {"OPENBLAS_NUM_THREADS": "1", "HDF5_PLUGIN_PRELOAD": "::", "HDF5_USE_FILE_LOCKING": "FALSE"}
@@ -68,11 +73,17 @@ def _run(source: Source) -> bytes:
         finally:
             late.cancel()
     if len(output) != length or kind not in (hdf5_child.TREE, hdf5_child.REFUSED):
-        how = f"signal {-child.returncode}" if child.returncode < 0 else f"status {child.returncode}"
-        refuse("damaged", source.path, "", f"broke the process that reads it ({how})", AGAIN)
+        refuse("damaged", source.path, "", _end(child.returncode, seconds), AGAIN)
     if kind == hdf5_child.REFUSED:
         _repeat(source, output)
     return output
+
+
+def _end(status: int, seconds: int) -> str:
+    """How the reading process ended that gave no answer."""
+    if status == -getattr(signal, "SIGXCPU", 0):
+        return f"keeps the process that reads it busy for more than {seconds} s"
+    return f"broke the process that reads it ({f'signal {-status}' if status < 0 else f'status {status}'})"
 
 
 def _installed(name: str) -> str:

@@ -29,7 +29,7 @@ def read(source: Source) -> ModelFile:
     """A .keras archive: config.json and model.weights.h5, unpacked in memory."""
     text, weights = _members(source)
     model = parsed(source, text, "config.json")
-    tree = read_tree(Source(source.path, weights, source.limits))
+    tree = read_tree(Source(source.path, weights, source.limits), extra="keras")
     tensors = dict(_numbered(source, tree, model, ""))
     return ModelFile(source.path, Format.KERAS, tensors, notes=_rest(tree), graph=model)
 
