@@ -80,12 +80,10 @@ class Walk:
         self.h5, self.np, self.limits, self.file_bytes = h5py, numpy, limits, file_bytes
         self.groups: list[list[Any]] = []  # [number of the parent, name, attributes]
         self.datasets: list[list[Any]] = []  # [number of the group, name, text or number of the array]
-        self.arrays: list[
-            Any
-        ] = []  # what tensor i is read from: (path, shape, dtype), or an array that an attribute held
-        self.places: list[
-            tuple[int, int, int, str]
-        ] = []  # (first byte, last + 1, address, path) of numbers in one piece
+        # what tensor i is read from: (path, shape, dtype), or an array that an attribute held
+        self.arrays: list[Any] = []
+        # of numbers in one piece: (first byte, last + 1, address, path)
+        self.places: list[tuple[int, int, int, str]] = []
         self.seen: dict[int, str] = {}
         self.parts = self.declared = self.described = 0
 
