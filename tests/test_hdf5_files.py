@@ -299,6 +299,19 @@ def test_changed_bytes_are_refused_or_read_but_never_break_us(tmp_path, data):
         assert isinstance(read(bytes(content)), Group)
 
 
+@pytest.mark.parametrize("packing", [{"compression": "gzip"}, {"fletcher32": True}])
+def test_numbers_that_do_not_unpack_are_refused_whole(tmp_path, packing):
+    """Also where others were sent before, and less is missing than a message is long."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["first"] = np.arange(2.0)
+        data = file.create_dataset("last", data=np.arange(6, dtype="i1"), chunks=(6,), **packing)
+        at = data.id.get_chunk_info(0).byte_offset
+    content = bytearray((tmp_path / "a.h5").read_bytes())
+    content[at + 3] ^= 0xFF
+    error = refused(bytes(content))
+    assert (error.code, error.reason) == ("damaged", "holds numbers that do not unpack, or do not have their checksum")
+
+
 def test_without_h5py_the_message_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr(hdf5_tree, "find_spec", lambda name: None)
     message = "a.h5: HDF5 files are read with h5py, which is not installed; pip install 'refsnn[nir]'"
@@ -359,8 +372,8 @@ def test_external_storage_stays_unread_even_where_the_walk_would_let_it_pass(tmp
     program = (
         f"content = open({str(tmp_path / 'a.h5')!r}, 'rb').read()\n"
         "child.confine(limits, len(content))\n"
-        "child.Walk.stored = lambda *_: None\n"
-        "walk = child.Walk(h5py, numpy, limits, len(content))\n"
+        "child.walking.Walk.stored = lambda *_: None\n"
+        "walk = child.walking.Walk(h5py, numpy, limits, len(content))\n"
         "file = child.opened(h5py, content)\n"
         "walk.group(h5py.h5g.open(file, b'/'), -1, '', ())\n"
         "path, shape, dtype = walk.arrays[0]\n"
@@ -381,3 +394,13 @@ def test_an_hdf5_file_of_no_known_kind_says_what_it_holds(tmp_path):
         f"{path}: an HDF5 file that is neither NIR, Keras nor lava .net (it holds b, weights); "
     )
     assert caught.value.code == "unknown-format"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs limits of memory")
+def test_tensors_that_do_not_fit_into_the_memory_allowed_are_refused_as_such(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("w", data=np.zeros((3 << 20), "f8"), compression="gzip", chunks=(1 << 16,))
+    content = (tmp_path / "a.h5").read_bytes()
+    assert read(content).datasets["w"].size == 3 << 20
+    codes = {refused(content, Limits(child_bytes=most << 20)).code for most in (1, 30)}
+    assert codes <= {"too-large", "damaged"}

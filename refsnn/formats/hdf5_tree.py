@@ -72,7 +72,10 @@ def _run(source: Source) -> bytes:
             output = child.stdout.read(length) if length <= room else b""
         finally:
             late.cancel()
-    if len(output) != length or kind not in (hdf5_child.TREE, hdf5_child.REFUSED):
+    if child.returncode == hdf5_child.SHORT:
+        code, place, reason, remedy = hdf5_child.TOO_LARGE
+        refuse(code, source.path, place, reason, remedy)
+    if child.returncode or len(output) != length or kind not in (hdf5_child.TREE, hdf5_child.REFUSED):
         refuse("damaged", source.path, "", _end(child.returncode, seconds), AGAIN)
     if kind == hdf5_child.REFUSED:
         _repeat(source, output)
@@ -83,6 +86,8 @@ def _end(status: int, seconds: int) -> str:
     """How the reading process ended that gave no answer."""
     if status == -getattr(signal, "SIGXCPU", 0):
         return f"keeps the process that reads it busy for more than {seconds} s"
+    if status == hdf5_child.HALFWAY:
+        return "holds numbers that do not unpack, or do not have their checksum"
     return f"broke the process that reads it ({f'signal {-status}' if status < 0 else f'status {status}'})"
 
 
