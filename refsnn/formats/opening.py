@@ -23,6 +23,7 @@ READERS = {
     Format.MAT5: "mat_file",
     Format.HDF5: "hdf5_file",
     Format.KERAS: "keras_file",
+    Format.ONNX: "onnx_file",
 }
 
 

@@ -7,6 +7,9 @@ from refsnn.formats.zip_directory import names as names_of
 PICKLED = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 # torch.save before 1.6 writes the pickle of this number first
 LEGACY_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
+# field << 3 | wire type of everything that an ONNX model may begin with or go on with
+ONNX_TAGS = {0x08, 0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 14 << 3 | 2, 20 << 3 | 2, 25 << 3 | 2, 26 << 3 | 2}
+ONNX_FIELDS = 64  # that are looked at
 TABLE_MAGIC = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # ends the index of a TensorFlow checkpoint
 PLAIN = "save the weights as npz where you have the framework: numpy.savez('weights.npz', **arrays)"
 # first bytes -> code, what it is, what would do
@@ -48,7 +51,7 @@ def sniffed(source: Source) -> Format:
         return Format.MAT5
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 1 << 32:  # a truncated one
         return Format.SAFETENSORS
-    if _looks_like_onnx(head):
+    if _looks_like_onnx(content):
         return Format.ONNX
     if 0x80 <= head[0] <= 0x8F or head[:1] in (b"\xde", b"\xdf"):
         return Format.FLAX
@@ -98,11 +101,31 @@ def _zipped(source: Source) -> Format:
     )
 
 
-def _looks_like_onnx(head: bytes) -> bool:
-    """Protobuf has no magic number: a model begins with its ir_version (field 1) and goes on with another field's tag."""
-    return (
-        len(head) > 2
-        and head[0] == 0x08
-        and 1 <= head[1] <= 20
-        and head[2] in (0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42)
-    )
+def _looks_like_onnx(content: memoryview) -> bool:
+    """Whether the bytes are fields of a model, in any order, to the end or to where they were cut off.
+
+    Protobuf has no magic number, and writers may put the graph first; but every field is one of a dozen, each of its wire type,
+    and a model has an ir_version (field 1) of a few and a graph (field 7).
+    """
+    at, seen = 0, set()
+    for _ in range(ONNX_FIELDS):
+        if at >= len(content):
+            break
+        tag, at = content[at], at + 1
+        if tag >= 128:  # fields from 16 on have two bytes
+            if at >= len(content) or content[at] == 0 or content[at] > 127:
+                return False
+            tag, at = tag & 127 | content[at] << 7, at + 1
+        if tag not in ONNX_TAGS:
+            return False
+        value = shift = 0
+        while at < len(content) and shift < 64:
+            byte = content[at]
+            value, at, shift = value | (byte & 127) << shift, at + 1, shift + 7
+            if byte < 128:
+                break
+        if tag == 0x08 and not 1 <= value <= 64:
+            return False
+        seen.add(tag)
+        at += value if tag & 7 == 2 else 0
+    return (0x08 in seen and len(seen) > 1) or ({0x3A, 0x42} <= seen and at == len(content))

@@ -1,0 +1,95 @@
+"""Where in an ONNX graph QCFS stands: chains around each Floor, Round and QuantizeLinear."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from refsnn.formats.onnx_builder import Builder
+from refsnn.formats.onnx_graph import OnnxNode
+from refsnn.formats.onnx_quantiser import FLOORS, Quantiser, Step, quantiser, steps_of
+from refsnn.formats.onnx_values import Known
+
+LONGEST = 12  # nodes on each side of the floor; the longest formulation known has eight in all
+TIES = ("rounds ties (x*levels/threshold = k + 1/2) to even, QCFS rounds them up", "allow it with ties_up=True")
+
+
+@dataclass(frozen=True, eq=False)
+class Chain:
+    """Nodes that together are QCFS of the value `first`."""
+
+    nodes: tuple[OnnxNode, ...]
+    first: str
+    quantiser: Quantiser
+
+
+@dataclass(frozen=True, eq=False)
+class Link:
+    """A node with one input that is not in the file, and what it does to it."""
+
+    node: OnnxNode
+    data: str
+    steps: list[Step]
+
+
+def chains(b: Builder, nodes: list[OnnxNode], *, ties_up: bool) -> Mapping[str, Chain]:
+    """Output of each node that is part of a QCFS -> the chain.
+
+    Of all chains around a floor the longest whose inner nodes have no names, as we write it; otherwise the longest.
+    """
+    links = {link.node.outputs[0]: link for node in nodes if (link := _link(b, node)) is not None}
+    readers = {link.data: link for link in links.values() if b.only_reader(link.data)}
+    found: dict[str, Chain] = {}
+    for link in links.values():
+        if link.node.op not in FLOORS or link.node.outputs[0] in found:
+            continue
+        chain, reason = _best(_before(b, link, links), link, _behind(link, readers))
+        if chain is None:
+            b.reasons[link.node.outputs[0]] = reason
+            continue
+        rounds = next((n for n in chain.nodes if n.op in ("Round", "QuantizeLinear")), None)
+        if rounds is not None and not ties_up:
+            b.refuse(rounds, *TIES)
+        found |= {node.outputs[0]: chain for node in chain.nodes}
+    return found
+
+
+def _link(b: Builder, node: OnnxNode) -> Link | None:
+    known = tuple(value if isinstance(value := b.values.get(name), Known) else None for name in node.inputs)
+    data = [name for name, value in zip(node.inputs, known, strict=True) if value is None and name]
+    if len(data) != 1:
+        return None
+    steps = steps_of(node, known)
+    return None if steps is None else Link(node, data[0], steps)
+
+
+def _before(b: Builder, link: Link, links: Mapping[str, Link]) -> list[Link]:
+    """What leads to the floor and to nothing else, the first one first."""
+    before: list[Link] = []
+    while len(before) < LONGEST and link.data in links and b.only_reader(link.data):
+        link = links[link.data]
+        before.insert(0, link)
+    return before
+
+
+def _behind(link: Link, readers: Mapping[str, Link]) -> list[Link]:
+    behind: list[Link] = []
+    while len(behind) < LONGEST and link.node.outputs[0] in readers:
+        link = readers[link.node.outputs[0]]
+        behind.append(link)
+    return behind
+
+
+def _best(before: list[Link], link: Link, behind: list[Link]) -> tuple[Chain | None, str]:
+    spans = [(start, stop) for start in range(len(before) + 1) for stop in range(len(behind), -1, -1)]
+    spans.sort(key=lambda span: span[0] - span[1])  # the longest first
+    whole, reason = None, ""
+    for start, stop in spans:
+        part = [*before[start:], link, *behind[:stop]]
+        found = quantiser([step for member in part for step in member.steps])
+        reason = reason or found.reason
+        if found.reason:
+            continue
+        chain = Chain(tuple(member.node for member in part), part[0].data, found)
+        if not any(node.name for node in chain.nodes[:-1]):
+            return chain, ""
+        whole = whole or chain
+    return whole, reason
