@@ -161,5 +161,5 @@ def _per_channel(b: Builder, node: OnnxNode, values: Array, shape: tuple[int, ..
 
 def _use(b: Builder, node: OnnxNode, what: str, name: str = "") -> None:
     for i in range(len(node.inputs)):
-        if isinstance(known := b.value(node, i), Known):
+        if isinstance(known := b.values.get(node.inputs[i]), Known):
             b.use(known, f"{name or b.name_of(node)} ({what})")

@@ -85,7 +85,7 @@ def _opened(source: Source, name: str, folder: Path, location: str) -> int:
             "outside-file",
             source.path,
             name,
-            f"external data at {location!r}, which is no plain path below the folder",
+            f"external data at {location!r}: no plain path below the folder",
             REMEDY,
         )
     handle = -1

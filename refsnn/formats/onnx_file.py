@@ -33,12 +33,8 @@ def read(source: Source, external: ExternalData | None = None) -> ModelFile:
     for tensor in graph.get("initializer", []):
         name = tensor.get("name", "")
         if name in tensors or not name:
-            code, what = (
-                ("duplicate-name", "two initialisers have this name")
-                if name
-                else ("damaged", "an initialiser without a name")
-            )
-            refuse(code, source.path, name, what, "give each its own name")
+            what = "two initialisers have this name" if name else "an initialiser without a name"
+            refuse("duplicate-name" if name else "damaged", source.path, name, what, "give each its own name")
         tensors[name], note = array(source, name, tensor, elsewhere)
         notes += [note] if note else []
     nodes = tuple(_node(source, node, elsewhere) for node in graph.get("node", []))
@@ -66,7 +62,7 @@ def _refuse_what_hides_weights(source: Source, model: Mapping[str, Any]) -> None
                 source.path,
                 "",
                 f"a model with {what}",
-                "export the trained network for inference, with plain operators",
+                "export the trained network for inference",
             )
 
 

@@ -1,13 +1,13 @@
 """QCFS in an ONNX graph: chains of Div, Mul, Add, Sub, Clip, Relu around one Floor or Round, in whatever order they stand.
 
-A chain of increasing steps before the floor is x -> clip(a*x + b, low, high), and one behind it n -> c*clip(n, l, h) + d. Both are
-put together in fractions, from the numbers in the file, so that nothing is rounded. The chain is QCFS where
+A chain of increasing steps before the floor is x -> clip(a*x + b, low, high), and one behind it n -> c*clip(n, l, h) + d. Both
+are put together in fractions, from the numbers in the file, so that nothing is rounded. The chain is QCFS where
 
     b = 1/2,   l = 0,   h = levels,   d = 0,   a*c = 1;   threshold = c*levels
 
-holds exactly. QuantizeLinear and DequantizeLinear are such steps: x/scale, round, + zero point, clip to the type's range; and back.
-Round and QuantizeLinear round ties to even, QCFS rounds them up: the two differ where x*levels/threshold = k + 1/2 with an even k,
-and nowhere else.
+holds exactly. QuantizeLinear and DequantizeLinear are such steps: x/scale, round, + zero point, clip to the type's range; and
+back. Round and QuantizeLinear round ties to even, QCFS rounds them up: the two differ where x*levels/threshold = k + 1/2 with
+an even k, and nowhere else.
 """
 
 from dataclasses import dataclass
@@ -133,9 +133,9 @@ def _one(kinds: list[str], values: list[float]) -> tuple[float, int] | str:
             return f"a factor of {value:g}, which is not above 0"
         before, after = (before, made) if floored else (made, after)
     a, b, low, high = before
-    c, d, l, h = after
+    c, d, bottom, top = after
     # clipped before the floor or behind it, in units of levels
-    lowest, highest = max(_whole(low), (l - d) / c), min(_whole(high), (h - d) / c)
+    lowest, highest = max(_whole(low), (bottom - d) / c), min(_whole(high), (top - d) / c)
     if b != HALF or d != 0:
         return f"floor(x + {float(b):g}) + {float(d):g} in place of floor(x + 0.5)"
     if lowest != 0 or highest == inf or highest < 1 or highest != _whole(highest):

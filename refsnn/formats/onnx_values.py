@@ -12,12 +12,12 @@ from refsnn.layers import Shape
 
 Array = np.ndarray[Any, Any]
 Sides = tuple[tuple[int, int], ...]
-FLOATS = {1: np.dtype(np.float32), 10: np.dtype(np.float16), 11: np.dtype(np.float64)}
-INTEGERS = {
+FLOATS: dict[int, np.dtype[Any]] = {1: np.dtype(np.float32), 10: np.dtype(np.float16), 11: np.dtype(np.float64)}
+INTEGERS: dict[int, np.dtype[Any]] = {
     n: np.dtype(t)
     for n, t in {2: "u1", 3: "i1", 4: "u2", 5: "i2", 6: "i4", 7: "i8", 9: "?", 12: "u4", 13: "u8"}.items()
 }
-NUMBERS = FLOATS | INTEGERS
+NUMBERS: dict[int, np.dtype[Any]] = {**FLOATS, **INTEGERS}
 
 
 @dataclass(frozen=True)

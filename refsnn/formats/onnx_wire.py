@@ -146,7 +146,7 @@ class Wire:
                 return self.content[first:last]
         return self.message(kind, first, last)
 
-    def _varint(self, name: str, at: int, end: int) -> tuple[int, int]:
+    def _varint(self, name: str, at: int, end: int) -> tuple[int, int]:  # noqa: RET503, _damaged does not return
         """The number, below 2^64, and where it ends."""
         number = shift = 0
         while at < end and shift < 64:
@@ -187,3 +187,38 @@ def varints(buffer: Any) -> np.ndarray[Any, np.dtype[np.int64]]:
         has = lengths > i
         numbers[has] |= (data[first[has] + i] & np.uint8(127)).astype(np.uint64) << np.uint64(7 * i)
     return numbers.view(np.int64)
+
+
+def encoded(name: str, fields: Mapping[str, Any]) -> bytes:
+    """The bytes of a message, its fields by number; those that are not given are left out."""
+    return b"".join(
+        _tagged(number, kind, value)
+        for number, (field, kind, many) in sorted(MESSAGES[name].items())
+        if field in fields
+        for value in (fields[field] if many else [fields[field]])
+    )
+
+
+def _tagged(number: int, kind: str, value: Any) -> bytes:
+    match kind:
+        case "int":
+            return _number(number << 3 | VARINT) + _number(value)
+        case "float":
+            return _number(number << 3 | FIXED32) + struct.pack("<f", value)
+        case "text":
+            content = value.encode()
+        case "bytes":
+            content = value
+        case "varints":
+            content = b"".join(map(_number, value))
+        case _:
+            content = encoded(kind, value)
+    return _number(number << 3 | BYTES) + _number(len(content)) + content
+
+
+def _number(value: int) -> bytes:
+    value, made = value % (1 << 64), []
+    while value > 127:
+        made.append(value & 127 | 128)
+        value >>= 7
+    return bytes([*made, value])
