@@ -33,7 +33,8 @@ class Link:
 def chains(b: Builder, nodes: list[OnnxNode], *, ties_up: bool) -> Mapping[str, Chain]:
     """Output of each node that is part of a QCFS -> the chain.
 
-    Of all chains around a floor the longest whose inner nodes have no names, as we write it; otherwise the longest.
+    Of all chains around a floor the longest whose inner nodes have no names, as we write it; otherwise the one that begins first,
+    and ends first but for what changes nothing.
     """
     links = {link.node.outputs[0]: link for node in nodes if (link := _link(b, node)) is not None}
     readers = {link.data: link for link in links.values() if b.only_reader(link.data)}
@@ -41,7 +42,7 @@ def chains(b: Builder, nodes: list[OnnxNode], *, ties_up: bool) -> Mapping[str, 
     for link in links.values():
         if link.node.op not in FLOORS or link.node.outputs[0] in found:
             continue
-        chain, reason = _best(_before(b, link, links), link, _behind(link, readers))
+        chain, reason = _best(_before(b, link, links, found), link, _behind(link, readers))
         if chain is None:
             b.reasons[link.node.outputs[0]] = reason
             continue
@@ -61,10 +62,10 @@ def _link(b: Builder, node: OnnxNode) -> Link | None:
     return None if steps is None else Link(node, data[0], steps)
 
 
-def _before(b: Builder, link: Link, links: Mapping[str, Link]) -> list[Link]:
+def _before(b: Builder, link: Link, links: Mapping[str, Link], taken: Mapping[str, Chain]) -> list[Link]:
     """What leads to the floor and to nothing else, the first one first."""
     before: list[Link] = []
-    while len(before) < LONGEST and link.data in links and b.only_reader(link.data):
+    while len(before) < LONGEST and link.data in links and link.data not in taken and b.only_reader(link.data):
         link = links[link.data]
         before.insert(0, link)
     return before
@@ -79,17 +80,29 @@ def _behind(link: Link, readers: Mapping[str, Link]) -> list[Link]:
 
 
 def _best(before: list[Link], link: Link, behind: list[Link]) -> tuple[Chain | None, str]:
-    spans = [(start, stop) for start in range(len(before) + 1) for stop in range(len(behind), -1, -1)]
-    spans.sort(key=lambda span: span[0] - span[1])  # the longest first
-    whole, reason = None, ""
-    for start, stop in spans:
-        part = [*before[start:], link, *behind[:stop]]
-        found = quantiser([step for member in part for step in member.steps])
-        reason = reason or found.reason
-        if found.reason:
-            continue
-        chain = Chain(tuple(member.node for member in part), part[0].data, found)
-        if not any(node.name for node in chain.nodes[:-1]):
-            return chain, ""
-        whole = whole or chain
-    return whole, reason
+    """The chain, or why the longest one is none."""
+    whole: dict[tuple[int, int], Chain] = {}
+    reason = ""
+    for start in range(len(before) + 1):
+        for stop in range(len(behind) + 1):
+            part = [*before[start:], link, *behind[:stop]]
+            found = quantiser([step for member in part for step in member.steps])
+            if not found.reason:
+                whole[start, stop] = Chain(tuple(member.node for member in part), part[0].data, found)
+            elif start == 0:
+                reason = found.reason
+    nameless = {span: chain for span, chain in whole.items() if not any(node.name for node in chain.nodes[:-1])}
+    if nameless:
+        return nameless[min(nameless, key=lambda span: span[0] - span[1])], ""
+    if not whole:
+        return None, reason
+    # what stands behind may be the beginning of the next one, unless it changes nothing
+    start, stop = min(whole)
+    while stop < len(behind) and (start, stop + 1) in whole and all(map(_changes_nothing, behind[stop].steps)):
+        stop += 1
+    return whole[start, stop], ""
+
+
+def _changes_nothing(step: Step) -> bool:
+    neutral = {"times": 1, "over": 1, "plus": 0}.get(step.kind)
+    return neutral is not None and step.value is not None and bool((step.value == neutral).all())

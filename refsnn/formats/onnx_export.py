@@ -1,7 +1,7 @@
 """A source network as ONNX bytes: the same network gives the same bytes, and read again it is the same network."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from math import prod
 from pathlib import Path
 from typing import Any
@@ -80,7 +80,7 @@ def _number_type(network: Network) -> np.dtype[Any]:
     """float32 if it holds every number of the network, otherwise float64."""
     narrow = True
     for node in network.nodes:
-        for name in type(node.layer).__dataclass_fields__:
+        for name in (item.name for item in fields(node.layer)):
             value = getattr(node.layer, name)
             if not isinstance(value, float | np.ndarray) or name == "eps":
                 continue

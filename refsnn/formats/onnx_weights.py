@@ -1,6 +1,6 @@
 """Operators of ONNX with weights: Conv, Gemm, MatMul, BatchNormalization; and Add behind them, which is their bias."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 from math import prod
 from typing import Any
 
@@ -134,8 +134,8 @@ def with_bias(b: Builder, node: OnnxNode, value: str, flow: Flow, known: Known, 
     if minus and known.stored.dtype.kind != "f":
         return False
     b.use(known, f"{made.name}.bias")
-    fields = {name: getattr(layer, name) for name in layer.__dataclass_fields__}
-    b.nodes[index] = replace(made, layer=b.made(node, type(layer), **{**fields, "bias": bias}))
+    same = {item.name: getattr(layer, item.name) for item in fields(layer)}
+    b.nodes[index] = replace(made, layer=b.made(node, type(layer), **{**same, "bias": bias}))
     b.give(node, flow)
     return True
 
