@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
+
 from refsnn.errors import RefSNNError
 from refsnn.formats import onnx_elements as elements
 from refsnn.formats import onnx_maps as maps
@@ -59,6 +61,7 @@ OPERATORS: Mapping[str, tuple[Read, str]] = {
 PARTS: Mapping[str, str] = {
     "Floor": "", "Round": "", "Max": "", "Min": "", "QuantizeLinear": QUANTISER, "DequantizeLinear": QUANTISER,
     "Constant": "value value_float value_floats value_int value_ints", "Neg": "", "Sqrt": "",
+    "ConstantOfShape": "value", "Slice": "",
 }  # fmt: skip
 SUPPORTED = ", ".join(sorted([*OPERATORS, *PARTS]))
 
@@ -128,8 +131,8 @@ def _fold(b: Builder, needed: tuple[OnnxNode, ...]) -> list[OnnxNode]:
         if made is None:
             left.append(node)
             continue
-        if not any(made.stored is known.stored for known in inputs if isinstance(known, Known)):
-            budget -= made.stored.nbytes if made.stored.base is None else 0
+        if not any(np.may_share_memory(made.stored, known.stored) for known in inputs if isinstance(known, Known)):
+            budget -= made.stored.nbytes
         b.values[node.outputs[0]] = made
     return left
 

@@ -70,6 +70,7 @@ def folded(node: OnnxNode, inputs: tuple[Known | None, ...], most: int) -> Known
     if node.op not in FOLDED or not inputs or inputs[0] is None:
         return None
     first = inputs[0]
+    _check_size(sum(known.stored.nbytes for known in inputs if known is not None), most)
     if node.op == "Cast":
         to = NUMBERS.get(node.attributes.get("to", 0))
         if to is None:
@@ -77,15 +78,54 @@ def folded(node: OnnxNode, inputs: tuple[Known | None, ...], most: int) -> Known
         with np.errstate(all="ignore"):
             same = bool((first.values.astype(to).astype(first.dtype) == first.values).all())
         return Known(first.stored if same else first.values.astype(to), to, names)
+    arrays = [known.values for known in inputs if known is not None]
     if node.op in MOVED:
         made = MOVED[node.op](node, inputs)
         return Known(made, first.dtype, names)
-    arrays = [known.values for known in inputs if known is not None]
-    if prod(np.broadcast_shapes(*(a.shape for a in arrays))) * 8 > most:
-        raise ValueError(f"arithmetic on constants that gives over {most} bytes")
+    if node.op == "Shape":
+        return Known(np.array(first.stored.shape, np.int64), np.dtype(np.int64), ())
+    if node.op == "Gather":
+        axis = node.attributes.get("axis", 0)
+        _check_size(arrays[0].nbytes // max(arrays[0].shape[axis], 1) * arrays[1].size, most)
+        return Known(np.take(arrays[0], arrays[1], axis), first.dtype, names)
+    if node.op == "ConstantOfShape":
+        return _filled(node, first, most)
+    shapes = [a.shape for a in arrays][: 1 if node.op == "DequantizeLinear" else None]
+    _check_size(prod(np.broadcast_shapes(*shapes)) * 8, most)
     with np.errstate(all="ignore"):
         made = ARITHMETIC[node.op](node, arrays)
     return Known(made, made.dtype, names)
+
+
+def _check_size(size: int, most: int) -> None:
+    if size > most:
+        raise ValueError(f"{size} bytes computed of constants, {max(most, 0)} are left")
+
+
+def _filled(node: OnnxNode, sizes: Known, most: int) -> Known:
+    shape = [int(size) for size in sizes.values.ravel()]
+    value = np.asarray(node.attributes.get("value", np.zeros(1, np.float32)))
+    _check_size(prod(shape) * 8 if min(shape, default=0) >= 0 else most + 1, most)
+    return Known(np.full(shape, value.reshape(())), value.dtype, ())
+
+
+def _sliced(node: OnnxNode, inputs: tuple[Known | None, ...]) -> Array:
+    """Part of an array, from operator set 10 on."""
+    x, *numbers = [None if known is None else known.stored for known in inputs]
+    assert x is not None
+    starts, ends, axes, steps = (
+        [] if a is None else [int(n) for n in a.ravel()] for a in [*numbers, None, None, None][:4]
+    )
+    taken = [slice(None)] * x.ndim
+    for i, (start, end) in enumerate(zip(starts, ends, strict=True)):
+        axis, step = axes[i] if axes else i, steps[i] if steps else 1
+        n = x.shape[axis]
+        first, last = (edge + n if edge < 0 else edge for edge in (start, end))
+        if step > 0:
+            taken[axis] = slice(min(max(first, 0), n), min(max(last, 0), n), step)
+        else:
+            taken[axis] = slice(min(max(first, 0), n - 1), None if last < 0 else min(last, n - 1), step)
+    return x[tuple(taken)]
 
 
 def _constant(node: OnnxNode) -> Known | None:
@@ -149,6 +189,7 @@ def _dequantised(node: OnnxNode, arrays: list[Array]) -> Array:
 MOVED: Mapping[str, Callable[[OnnxNode, tuple[Known | None, ...]], Array]] = {
     "Identity": lambda node, inputs: inputs[0].stored,  # type: ignore[union-attr]
     "Reshape": _reshaped, "Squeeze": _squeezed, "Unsqueeze": _unsqueezed, "Transpose": _transposed, "Concat": _joined,
+    "Slice": _sliced,
 }  # fmt: skip
 ARITHMETIC: Mapping[str, Callable[[OnnxNode, list[Array]], Array]] = {
     "Add": lambda node, a: a[0] + a[1], "Sub": lambda node, a: a[0] - a[1], "Mul": lambda node, a: a[0] * a[1],
@@ -156,4 +197,4 @@ ARITHMETIC: Mapping[str, Callable[[OnnxNode, list[Array]], Array]] = {
     "Div": lambda node, a: np.divide(a[0], a[1], dtype=a[0].dtype), "Neg": lambda node, a: -a[0],
     "Sqrt": lambda node, a: np.sqrt(a[0]), "DequantizeLinear": _dequantised,
 }  # fmt: skip
-FOLDED = {"Cast", *MOVED, *ARITHMETIC}
+FOLDED = {"Cast", "ConstantOfShape", "Shape", "Gather", *MOVED, *ARITHMETIC}
