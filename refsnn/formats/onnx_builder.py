@@ -32,7 +32,6 @@ class Builder:
     nodes: list[Node] = field(default_factory=list)
     uses: dict[str, list[str]] = field(default_factory=dict)  # tensor of the file -> parameters that it became
     entries: list[Entry] = field(default_factory=list)
-    reasons: dict[str, str] = field(default_factory=dict)  # output of a Floor, Round, ... -> why it is no QCFS
 
     @property
     def graph(self) -> OnnxGraph:

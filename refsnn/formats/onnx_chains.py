@@ -8,6 +8,7 @@ from refsnn.formats.onnx_graph import OnnxNode
 from refsnn.formats.onnx_quantiser import FLOORS, Quantiser, Step, quantiser, steps_of
 from refsnn.formats.onnx_values import Known
 
+FORM = "QCFS is threshold * clip(floor(x / threshold * levels + 1/2), 0, levels) / levels"
 LONGEST = 12  # nodes on each side of the floor; the longest formulation known has eight in all
 TIES = ("rounds ties (x*levels/threshold = k + 1/2) to even, QCFS rounds them up", "allow it with ties_up=True")
 
@@ -44,8 +45,7 @@ def chains(b: Builder, nodes: list[OnnxNode], *, ties_up: bool) -> Mapping[str, 
             continue
         chain, reason = _best(_before(b, link, links, found), link, _behind(link, readers))
         if chain is None:
-            b.reasons[link.node.outputs[0]] = reason
-            continue
+            b.refuse(link.node, f"is read only as part of QCFS, but here is {reason}", FORM)
         rounds = next((n for n in chain.nodes if n.op in ("Round", "QuantizeLinear")), None)
         if rounds is not None and not ties_up:
             b.refuse(rounds, *TIES)

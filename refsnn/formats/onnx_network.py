@@ -14,7 +14,7 @@ from refsnn.formats.limits import MIB
 from refsnn.formats.load_report import Entry, Fate
 from refsnn.formats.model_file import ModelFile
 from refsnn.formats.onnx_builder import Builder
-from refsnn.formats.onnx_chains import Chain, chains
+from refsnn.formats.onnx_chains import FORM, Chain, chains
 from refsnn.formats.onnx_graph import OnnxGraph, OnnxNode, OnnxValue
 from refsnn.formats.onnx_values import Flow, Known, folded
 from refsnn.formats.refusals import refuse, shown
@@ -109,9 +109,7 @@ def _translate(b: Builder, node: OnnxNode, found: Mapping[str, Chain]) -> None:
             elements.quantise(b, chain.nodes, chain.first, chain.quantiser)
         return
     if node.op not in OPERATORS:
-        why = b.reasons.get(node.outputs[0], "its inputs depend on the samples")
-        b.refuse(node, f"is read only as part of QCFS or of constants, but: {why}",
-                 "QCFS is threshold * clip(floor(x / threshold * levels + 1/2), 0, levels) / levels")  # fmt: skip
+        b.refuse(node, "is read only as part of QCFS, or of constants", FORM)
     OPERATORS[node.op][0](b, node)
 
 
