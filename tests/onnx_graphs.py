@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from refsnn.strategies import tensors
 
-OPSETS = (7, 9, 11, 13, 18, 21)
+OPSETS = (7, 9, 11, 13, 18, 21, 25)
 
 
 @dataclass

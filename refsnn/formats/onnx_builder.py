@@ -32,6 +32,7 @@ class Builder:
     nodes: list[Node] = field(default_factory=list)
     uses: dict[str, list[str]] = field(default_factory=dict)  # tensor of the file -> parameters that it became
     entries: list[Entry] = field(default_factory=list)
+    taken: dict[str, int] = field(default_factory=lambda: {INPUT: 1})  # name of a node -> how many wanted it
 
     @property
     def graph(self) -> OnnxGraph:
@@ -101,16 +102,15 @@ class Builder:
 
     def add(self, node: OnnxNode, layer: Layer, inputs: tuple[Flow, ...], part: str = "") -> Flow:
         """A node of the network, and what it gives."""
-        taken = {INPUT, *(made.name for made in self.nodes)}
         name = wanted = self.name_of(node) + (f"/{part}" if part else "")
-        for number in range(2, len(taken) + 3):
-            if name not in taken:
-                break
-            name = f"{wanted}_{number}"
+        while name in self.taken:
+            self.taken[wanted] = self.taken.get(wanted, 1) + 1
+            name = f"{wanted}_{self.taken[wanted]}"
         try:
             shape = output_shape(layer, tuple(flow.shape for flow in inputs))
         except ShapeError as error:
             self.refuse(node, str(error), code="damaged")
+        self.taken[name] = 1
         self.nodes.append(Node(name, layer, tuple(flow.source for flow in inputs)))
         return Flow(name, shape)
 

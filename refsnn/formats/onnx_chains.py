@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 from refsnn.formats.onnx_builder import Builder
 from refsnn.formats.onnx_graph import OnnxNode
-from refsnn.formats.onnx_quantiser import FLOORS, Quantiser, Step, quantiser, steps_of
+from refsnn.formats.onnx_quantiser import FLOORS, Quantiser, Step, difference, quantiser, steps_of
 from refsnn.formats.onnx_values import Known
 
 FORM = "QCFS is threshold * clip(floor(x / threshold * levels + 1/2), 0, levels) / levels"
-LONGEST = 12  # nodes on each side of the floor; the longest formulation known has eight in all
+LONGEST = 8  # nodes on each side of the floor; the longest formulation known has eight in all
 TIES = ("rounds ties (x*levels/threshold = k + 1/2) to even, QCFS rounds them up", "allow it with ties_up=True")
 
 
@@ -81,26 +81,34 @@ def _behind(link: Link, readers: Mapping[str, Link]) -> list[Link]:
 
 def _best(before: list[Link], link: Link, behind: list[Link]) -> tuple[Chain | None, str]:
     """The chain, or why the longest one is none."""
-    whole: dict[tuple[int, int], Chain] = {}
-    reason = ""
-    for start in range(len(before) + 1):
-        for stop in range(len(behind) + 1):
-            part = [*before[start:], link, *behind[:stop]]
-            found = quantiser([step for member in part for step in member.steps])
-            if not found.reason:
-                whole[start, stop] = Chain(tuple(member.node for member in part), part[0].data, found)
-            elif start == 0:
-                reason = found.reason
-    nameless = {span: chain for span, chain in whole.items() if not any(node.name for node in chain.nodes[:-1])}
-    if nameless:
-        return nameless[min(nameless, key=lambda span: span[0] - span[1])], ""
-    if not whole:
-        return None, reason
-    # what stands behind may be the beginning of the next one, unless it changes nothing
-    start, stop = min(whole)
-    while stop < len(behind) and (start, stop + 1) in whole and all(map(_changes_nothing, behind[stop].steps)):
-        stop += 1
-    return whole[start, stop], ""
+
+    def part(start: int, stop: int) -> list[Link]:
+        return [*before[start:], link, *behind[:stop]]
+
+    def why_not(start: int, stop: int) -> str:
+        return difference([step for member in part(start, stop) for step in member.steps])
+
+    spans = [(start, stop) for start in range(len(before) + 1) for stop in range(len(behind) + 1)]
+    for start, stop in sorted(spans, key=lambda span: span[0] - span[1]):
+        if not any(member.node.name for member in part(start, stop)[:-1]) and not why_not(start, stop):
+            return _chain(part(start, stop))
+    for start, stop in spans:
+        if why_not(start, stop):
+            continue
+        # what stands behind may be the beginning of the next one, unless it changes nothing
+        while stop < len(behind) and all(map(_changes_nothing, behind[stop].steps)):
+            stop += 1
+        return _chain(part(start, stop))
+    return None, why_not(0, len(behind))
+
+
+def _chain(part: list[Link]) -> tuple[Chain | None, str]:
+    found = quantiser([step for member in part for step in member.steps])
+    return (
+        (None, found.reason)
+        if found.reason
+        else (Chain(tuple(member.node for member in part), part[0].data, found), "")
+    )
 
 
 def _changes_nothing(step: Step) -> bool:

@@ -21,20 +21,21 @@ from refsnn.formats.refusals import refuse, shown
 from refsnn.layers import MaxMode, Shape
 from refsnn.network import INPUT, Network
 
-FIRST_OPSET, LAST_OPSET = 6, 26  # whose operators were compared with what is read here
+FIRST_OPSET, LAST_OPSET = 6, 28  # whose operators were compared with what is read here
+NODES = 4096  # a ResNet-152 has 517
 Read = Callable[[Builder, OnnxNode], None]
 POOL = "kernel_shape strides pads auto_pad dilations ceil_mode"
 QUANTISER = "axis saturate block_size output_dtype precision"
 # operator -> what reads it, and the attributes that it may have
 OPERATORS: Mapping[str, tuple[Read, str]] = {
-    "Add": (elements.add, "axis broadcast"),
+    "Add": (elements.add, "broadcast"),
     "AveragePool": (maps.average_pool, f"{POOL} count_include_pad"),
     "BatchNormalization": (weights.batch_norm, "epsilon momentum training_mode spatial is_test"),
     "Cast": (shapes.hand_on, "to saturate round_mode"),
     "Clip": (elements.clip, "min max"),
     "Concat": (shapes.concat, "axis"),
     "Conv": (weights.conv, "kernel_shape strides pads auto_pad dilations group"),
-    "Div": (elements.divide, "axis broadcast"),
+    "Div": (elements.divide, "broadcast"),
     "Dropout": (shapes.hand_on, "ratio seed is_test"),
     "Flatten": (shapes.flatten, "axis"),
     "Gather": (shapes.gather, "axis"),
@@ -44,7 +45,7 @@ OPERATORS: Mapping[str, tuple[Read, str]] = {
     "LogSoftmax": (shapes.softmax, "axis"),
     "MatMul": (weights.matmul, ""),
     "MaxPool": (maps.max_pool, f"{POOL} storage_order"),
-    "Mul": (elements.multiply, "axis broadcast"),
+    "Mul": (elements.multiply, "broadcast"),
     "Pad": (maps.pad, "mode pads paddings value"),
     "ReduceMean": (maps.reduce_mean, "axes keepdims noop_with_empty_axes"),
     "Relu": (elements.relu, ""),
@@ -52,10 +53,20 @@ OPERATORS: Mapping[str, tuple[Read, str]] = {
     "Shape": (shapes.shape, ""),
     "Softmax": (shapes.softmax, "axis"),
     "Squeeze": (shapes.squeeze, "axes"),
-    "Sub": (elements.subtract, "axis broadcast"),
+    "Sub": (elements.subtract, "broadcast"),
     "Sum": (elements.add, ""),
     "Transpose": (shapes.transpose, "perm"),
     "Unsqueeze": (shapes.unsqueeze, "axes"),
+}
+UNSET = ("block_size", "output_dtype", "precision")  # allowed only as 0, which says nothing
+# attribute -> what it has to be, where that is no whole number
+KINDS: Mapping[str, tuple[type, ...]] = {
+    **dict.fromkeys(
+        ["kernel_shape", "strides", "pads", "paddings", "dilations", "axes", "perm", "shape", "value_ints", "value_floats"], (tuple,)
+    ),
+    **dict.fromkeys(["alpha", "beta", "epsilon", "momentum", "ratio", "min", "max", "value_float"], (float,)),
+    **dict.fromkeys(["auto_pad", "mode", "round_mode"], (bytes,)),
+    "value": (float, np.ndarray),
 }
 # read as part of QCFS, or where every input is in the file
 PARTS: Mapping[str, str] = {
@@ -84,6 +95,14 @@ def network_of(
     graph: OnnxGraph = model.graph
     output = _one_output(model)
     needed = _needed(graph, output.name)
+    if len(needed) > NODES:
+        refuse(
+            "nesting",
+            model.path,
+            "",
+            f"a graph of {len(needed)} operators, at most {NODES} are read",
+            "export a smaller network",
+        )
     opset = _opset(model, needed)
     values: dict[str, Any] = {
         key: Known(array, array.dtype, (key,)) for key, array in model.tensors.items()
@@ -143,8 +162,12 @@ def _check(b: Builder, node: OnnxNode) -> None:
     if not node.outputs or not node.outputs[0]:
         b.refuse(node, "gives nothing", code="damaged")
     allowed = (OPERATORS[node.op][1] if node.op in OPERATORS else PARTS[node.op]).split()
-    for attribute in node.attributes:
-        if attribute not in allowed:
+    for attribute, held in node.attributes.items():
+        if not isinstance(held, KINDS.get(attribute, (int,))) or (
+            isinstance(held, tuple) and attribute != "value_floats" and not all(isinstance(n, int) for n in held)
+        ):
+            b.refuse(node, f"attribute {shown(attribute, 40)!r} is {type(held).__name__}", "export it again", "damaged")
+        if attribute not in allowed or (attribute in UNSET and held):
             b.refuse(
                 node,
                 f"attribute {shown(attribute, 40)!r} is not read",

@@ -24,6 +24,7 @@ Array = np.ndarray[Any, Any]
 Number = Fraction | float  # a float is an infinity
 FLOORS = ("Floor", "Round", "QuantizeLinear")
 HALF = Fraction(1, 2)
+CHANNELS = 4096  # of one layer whose thresholds may differ: each is checked in fractions
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +99,13 @@ def _quantising(node: OnnxNode, constants: list[Array]) -> list[Step] | None:
     return [*rounded, Step("least", lowest), Step("most", highest)]
 
 
+def difference(steps: list[Step]) -> str:
+    """What keeps the first channel's chain from being QCFS; nothing where it is."""
+    values = [float(np.ravel(step.value)[0]) if step.value is not None and step.value.size else 0.0 for step in steps]
+    found = "constants that are no numbers" if np.isnan(values).any() else _one([step.kind for step in steps], values)
+    return found if isinstance(found, str) else ""
+
+
 def quantiser(steps: list[Step]) -> Quantiser:
     """The QCFS that the steps are, with thresholds of the shape to which their constants broadcast."""
     values = [step.value if step.value is not None else np.zeros(()) for step in steps]
@@ -109,6 +117,8 @@ def quantiser(steps: list[Step]) -> Quantiser:
     if not rows.size or np.isnan(rows).any():
         return Quantiser(np.zeros(()), 0, "constants that are no numbers")
     distinct, back = np.unique(rows, axis=0, return_inverse=True)
+    if len(distinct) > CHANNELS:
+        return Quantiser(np.zeros(()), 0, f"a quantiser with over {CHANNELS} different thresholds")
     thresholds = np.empty(len(distinct))
     levels = 0
     for i, row in enumerate(distinct):

@@ -76,8 +76,9 @@ def folded(node: OnnxNode, inputs: tuple[Known | None, ...], most: int) -> Known
         if to is None:
             return None
         with np.errstate(all="ignore"):
-            same = bool((first.values.astype(to).astype(first.dtype) == first.values).all())
-        return Known(first.stored if same else first.values.astype(to), to, names)
+            cast = first.values.astype(to)
+            same = bool((cast.astype(first.dtype) == first.values).all())
+        return Known(first.stored if same else cast, to, names)
     arrays = [known.values for known in inputs if known is not None]
     if node.op in MOVED:
         made = MOVED[node.op](node, inputs)

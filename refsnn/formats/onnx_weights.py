@@ -1,7 +1,7 @@
 """Operators of ONNX with weights: Conv, Gemm, MatMul, BatchNormalization; and Add behind them, which is their bias."""
 
 from dataclasses import fields, replace
-from math import prod
+from math import isfinite, prod
 from typing import Any
 
 import numpy as np
@@ -152,6 +152,8 @@ def _times(b: Builder, node: OnnxNode, values: Array, factor: float) -> Array:
     """The products; those of float32 numbers fit into float64."""
     if factor == 1:
         return values
+    if not isfinite(factor):
+        b.refuse(node, f"a factor of {factor}", code="not-finite")
     if values.dtype.itemsize > 4 or (values.dtype.kind != "f" and values.dtype.itemsize > 2):
         b.refuse(node, f"a factor of {factor:g} on {values.dtype} would be rounded", "export float32 weights")
     return values.astype(np.float64) * factor
