@@ -23,7 +23,8 @@ from refsnn.formats.model_file import Format, Source
 from refsnn.formats.onnx_export import onnx_bytes, write_onnx
 from refsnn.formats.onnx_external import ExternalData
 from refsnn.formats.onnx_file import read
-from refsnn.formats.onnx_network import OPERATORS, PARTS, network_of
+from refsnn.formats.onnx_network import network_of
+from refsnn.formats.onnx_operators import OPERATORS, PARTS
 from refsnn.formats.onnx_wire import MESSAGES, encoded
 from refsnn.layers import QCFS, AvgPool2d, BatchNorm, Conv2d, Flatten, Linear, MaxMode, MaxPool2d, ReLU, Scale
 from refsnn.network import Network, Node
@@ -469,7 +470,11 @@ REFUSED = [
     (("Pad", ["p"], {"mode": "reflect"}), {"shape": IMAGE}, "pads with something else than zeros"),
     (("ReduceMean", [], {"axes": [1]}), {"shape": IMAGE}, "a mean over axes (1,) of [2, 6, 6]; only height and width (axes 2, 3) are a pool"),
     (("Unsqueeze", ["shape"], {}), {}, "gives samples another axis"),
-    (("Squeeze", ["shape"], {}), {}, "squeezes axes"),
+    (("Squeeze", ["shape"], {}), {}, "axes [2, -1] of 2"),
+    (("Squeeze", ["one"], {}), {}, "axes: expected a few whole numbers"),
+    (("Squeeze", [], {"axes": [1]}), {"opset": 11}, "squeezes axes (1,) of samples of shape [4]"),
+    (("Relu", ["one"], {}), {}, "has 2 inputs"),
+    (("Relu", [], {}), {"shape": ("N", 1 << 40)}, "the input's shape is [N, 1099511627776]; at most 1073741824 numbers"),
 ]  # fmt: skip
 
 

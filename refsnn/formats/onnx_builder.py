@@ -88,6 +88,17 @@ class Builder:
         self.use(known, f"{self.name_of(node)} ({used_as})")
         return tuple(int(number) for number in known.stored.ravel())
 
+    def axes(self, node: OnnxNode, i: int, ndim: int) -> tuple[int, ...] | None:
+        """Axes from 0 on in the order given, from the attribute (old operator sets) or from input i (new ones)."""
+        there = self.value(node, i) is not None
+        given = self.integers(node, i, "axes") if there else node.attributes.get("axes")
+        if given is None:
+            return None
+        axes = tuple(axis % ndim for axis in given if -ndim <= axis < ndim)
+        if len(axes) != len(given) or len(set(axes)) != len(axes):
+            self.refuse(node, f"axes {list(given)} of {ndim}", code="damaged")
+        return axes
+
     def use(self, known: Known, what: str) -> None:
         for name in known.names:
             uses = self.uses.setdefault(name, [])

@@ -15,6 +15,7 @@ from refsnn.formats.onnx_weights import with_bias
 from refsnn.layers import QCFS, Add, AvgPool2d, ReLU, Scale, SumPool2d
 
 Array = np.ndarray[Any, Any]
+SPREAD = 1 << 20  # neurons over which a few thresholds are spread
 
 
 def relu(b: Builder, node: OnnxNode) -> None:
@@ -151,6 +152,8 @@ def _per_channel(b: Builder, node: OnnxNode, values: Array, shape: tuple[int, ..
     if len(full) != 1 + len(shape) or full[0] != 1:
         b.refuse(node, f"thresholds of shape {list(values.shape)} for samples of shape {list(shape)}")
     inner = values.reshape(full[1:])
+    if prod(shape) > max(SPREAD, 4 * values.size):
+        b.refuse(node, f"thresholds of shape {list(values.shape)} for each of {list(shape)}", code="too-large")
     if full[1] == shape[0] and all(n == 1 for n in full[2:]):
         return inner.reshape(shape[0])
     try:

@@ -5,7 +5,7 @@ from math import prod
 from refsnn.formats.load_report import Fate
 from refsnn.formats.onnx_builder import Builder
 from refsnn.formats.onnx_graph import OnnxNode
-from refsnn.formats.onnx_values import Flow, Known, axes_of
+from refsnn.formats.onnx_values import Flow, Known
 from refsnn.formats.onnx_weights import numbers_of, sides
 from refsnn.layers import AvgPool2d, Flatten, GlobalAvgPool2d, MaxMode, MaxPool2d
 
@@ -67,11 +67,9 @@ def global_average_pool(b: Builder, node: OnnxNode) -> None:
 
 def reduce_mean(b: Builder, node: OnnxNode) -> None:
     """ReduceMean over height and width -> GlobalAvgPool2d, and Flatten where the axes go."""
-    flow, given = b.flow(node), b.value(node, 1)
-    axes = axes_of(node, given if isinstance(given, Known) else None, 1 + len(flow.shape))
-    if isinstance(given, Known):
-        b.integers(node, 1, "axes")
-    if axes != (2, 3) or len(flow.shape) != 3:
+    flow = b.flow(node)
+    axes = b.axes(node, 1, 1 + len(flow.shape))
+    if axes is None or sorted(axes) != [2, 3] or len(flow.shape) != 3:
         b.refuse(node, f"a mean over axes {axes} of {list(flow.shape)}; only height and width (axes 2, 3) are a pool")
     keeps = node.attributes.get("keepdims", 1)
     pooled = b.add(node, GlobalAvgPool2d(), (flow,), "" if keeps else "mean")
@@ -89,17 +87,11 @@ def pad(b: Builder, node: OnnxNode) -> None:
     if isinstance(filled, Known):
         b.use(filled, f"{b.name_of(node)} (value)")
     value = filled.values.ravel().tolist() if isinstance(filled, Known) else [node.attributes.get("value", 0.0)]
-    given = b.value(node, 3)
-    axes = axes_of(node, given if isinstance(given, Known) else None, rank) if given is not None else tuple(range(rank))
-    order = b.integers(node, 3, "axes") if given is not None else tuple(range(rank))
-    if (
-        node.attributes.get("mode", b"constant") != b"constant"
-        or any(value)
-        or axes is None
-        or len(pads) != 2 * len(order)
-    ):
+    order = b.axes(node, 3, rank)
+    order = tuple(range(rank)) if order is None else order
+    if node.attributes.get("mode", b"constant") != b"constant" or any(value) or len(pads) != 2 * len(order):
         b.refuse(node, "pads with something else than zeros", "pad with zeros")
-    around = {axis % rank: (pads[i], pads[len(order) + i]) for i, axis in enumerate(order)}
+    around = {axis: (pads[i], pads[len(order) + i]) for i, axis in enumerate(order)}
     spatial = tuple(around.get(axis, (0, 0)) for axis in range(2, rank))
     if any(around.get(axis, (0, 0)) != (0, 0) for axis in (0, 1)) or min(map(min, around.values()), default=0) < 0:
         b.refuse(node, f"pads {list(pads)}: only zeros around height and width are read")

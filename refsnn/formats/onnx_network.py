@@ -1,80 +1,28 @@
 """An ONNX graph as a network of ours: every operator is said exactly, or the file is refused by the node's name."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from math import prod
 from typing import Any
 
 import numpy as np
 
 from refsnn.errors import RefSNNError
 from refsnn.formats import onnx_elements as elements
-from refsnn.formats import onnx_maps as maps
-from refsnn.formats import onnx_shapes as shapes
-from refsnn.formats import onnx_weights as weights
 from refsnn.formats.limits import MIB
 from refsnn.formats.load_report import Entry, Fate
 from refsnn.formats.model_file import ModelFile
 from refsnn.formats.onnx_builder import Builder
 from refsnn.formats.onnx_chains import FORM, Chain, chains
 from refsnn.formats.onnx_graph import OnnxGraph, OnnxNode, OnnxValue
+from refsnn.formats.onnx_operators import OPERATORS, check
 from refsnn.formats.onnx_values import Flow, Known, folded
 from refsnn.formats.refusals import refuse, shown
 from refsnn.layers import MaxMode, Shape
 from refsnn.network import INPUT, Network
 
 FIRST_OPSET, LAST_OPSET = 6, 28  # whose operators were compared with what is read here
+LARGEST = 1 << 30  # numbers of one sample
 NODES = 4096  # a ResNet-152 has 517
-Read = Callable[[Builder, OnnxNode], None]
-POOL = "kernel_shape strides pads auto_pad dilations ceil_mode"
-QUANTISER = "axis saturate block_size output_dtype precision"
-# operator -> what reads it, and the attributes that it may have
-OPERATORS: Mapping[str, tuple[Read, str]] = {
-    "Add": (elements.add, "broadcast"),
-    "AveragePool": (maps.average_pool, f"{POOL} count_include_pad"),
-    "BatchNormalization": (weights.batch_norm, "epsilon momentum training_mode spatial is_test"),
-    "Cast": (shapes.hand_on, "to saturate round_mode"),
-    "Clip": (elements.clip, "min max"),
-    "Concat": (shapes.concat, "axis"),
-    "Conv": (weights.conv, "kernel_shape strides pads auto_pad dilations group"),
-    "Div": (elements.divide, "broadcast"),
-    "Dropout": (shapes.hand_on, "ratio seed is_test"),
-    "Flatten": (shapes.flatten, "axis"),
-    "Gather": (shapes.gather, "axis"),
-    "Gemm": (weights.gemm, "alpha beta transA transB broadcast"),
-    "GlobalAveragePool": (maps.global_average_pool, ""),
-    "Identity": (shapes.hand_on, ""),
-    "LogSoftmax": (shapes.softmax, "axis"),
-    "MatMul": (weights.matmul, ""),
-    "MaxPool": (maps.max_pool, f"{POOL} storage_order"),
-    "Mul": (elements.multiply, "broadcast"),
-    "Pad": (maps.pad, "mode pads paddings value"),
-    "ReduceMean": (maps.reduce_mean, "axes keepdims noop_with_empty_axes"),
-    "Relu": (elements.relu, ""),
-    "Reshape": (shapes.reshape, "shape allowzero"),
-    "Shape": (shapes.shape, ""),
-    "Softmax": (shapes.softmax, "axis"),
-    "Squeeze": (shapes.squeeze, "axes"),
-    "Sub": (elements.subtract, "broadcast"),
-    "Sum": (elements.add, ""),
-    "Transpose": (shapes.transpose, "perm"),
-    "Unsqueeze": (shapes.unsqueeze, "axes"),
-}
-UNSET = ("block_size", "output_dtype", "precision")  # allowed only as 0, which says nothing
-# attribute -> what it has to be, where that is no whole number
-KINDS: Mapping[str, tuple[type, ...]] = {
-    **dict.fromkeys(
-        ["kernel_shape", "strides", "pads", "paddings", "dilations", "axes", "perm", "shape", "value_ints", "value_floats"], (tuple,)
-    ),
-    **dict.fromkeys(["alpha", "beta", "epsilon", "momentum", "ratio", "min", "max", "value_float"], (float,)),
-    **dict.fromkeys(["auto_pad", "mode", "round_mode"], (bytes,)),
-    "value": (float, np.ndarray),
-}
-# read as part of QCFS, or where every input is in the file
-PARTS: Mapping[str, str] = {
-    "Floor": "", "Round": "", "Max": "", "Min": "", "QuantizeLinear": QUANTISER, "DequantizeLinear": QUANTISER,
-    "Constant": "value value_float value_floats value_int value_ints", "Neg": "", "Sqrt": "",
-    "ConstantOfShape": "value", "Slice": "",
-}  # fmt: skip
-SUPPORTED = ", ".join(sorted([*OPERATORS, *PARTS]))
 
 
 def network_of(
@@ -136,7 +84,7 @@ def _fold(b: Builder, needed: tuple[OnnxNode, ...]) -> list[OnnxNode]:
     """The nodes that are left when everything that depends on the file alone is computed; checks operators and attributes."""
     left, budget = [], 32 * MIB + 2 * sum(array.nbytes for array in b.model.tensors.values())
     for node in needed:
-        _check(b, node)
+        check(b, node)
         inputs = tuple(b.values.get(value) if value else None for value in node.inputs)
         absent = [value for value in node.inputs if value and value not in b.values]
         made = None
@@ -152,27 +100,6 @@ def _fold(b: Builder, needed: tuple[OnnxNode, ...]) -> list[OnnxNode]:
             budget -= made.stored.nbytes
         b.values[node.outputs[0]] = made
     return left
-
-
-def _check(b: Builder, node: OnnxNode) -> None:
-    """Raises for an operator or attribute that nothing here reads."""
-    if node.domain or node.op not in (*OPERATORS, *PARTS):
-        what = f"operator {shown(node.op, 40)!r}" + (f" of {shown(node.domain, 40)!r}" if node.domain else "")
-        b.refuse(node, f"{what} has no layer that says it exactly", f"supported: {SUPPORTED}")
-    if not node.outputs or not node.outputs[0]:
-        b.refuse(node, "gives nothing", code="damaged")
-    allowed = (OPERATORS[node.op][1] if node.op in OPERATORS else PARTS[node.op]).split()
-    for attribute, held in node.attributes.items():
-        if not isinstance(held, KINDS.get(attribute, (int,))) or (
-            isinstance(held, tuple) and attribute != "value_floats" and not all(isinstance(n, int) for n in held)
-        ):
-            b.refuse(node, f"attribute {shown(attribute, 40)!r} is {type(held).__name__}", "export it again", "damaged")
-        if attribute not in allowed or (attribute in UNSET and held):
-            b.refuse(
-                node,
-                f"attribute {shown(attribute, 40)!r} is not read",
-                f"its attributes are {', '.join(allowed) or 'none'}",
-            )
 
 
 def _finished(b: Builder, name: str, output: OnnxValue, shape: Shape, needed: tuple[OnnxNode, ...]) -> Network:
@@ -266,17 +193,24 @@ def _names(values: tuple[OnnxValue, ...]) -> str:
 
 def _sample_shape(model: ModelFile, entry: OnnxValue, given: Shape | None) -> Shape:
     declared = None if entry.shape is None else entry.shape[1:]
-    if given is None:
-        if not declared or not all(isinstance(n, int) and n >= 1 for n in declared):
-            refuse("missing-semantics", model.path, entry.name, f"the input's shape is {_shape_text(entry)}: sizes are left open",
-                   "give input_shape, the shape of one sample")  # fmt: skip
-        return tuple(n for n in declared if isinstance(n, int))
+    if given is None and (not declared or not all(isinstance(n, int) and n >= 1 for n in declared)):
+        refuse("missing-semantics", model.path, entry.name, f"the input's shape is {_shape_text(entry)}: sizes are left open",
+               "give input_shape, the shape of one sample")  # fmt: skip
+    shape = tuple(n for n in declared or () if isinstance(n, int)) if given is None else given
     if declared is not None and (
-        len(declared) != len(given) or any(isinstance(n, int) and n != g for n, g in zip(declared, given, strict=True))
+        len(declared) != len(shape) or any(isinstance(n, int) and n != g for n, g in zip(declared, shape, strict=True))
     ):
-        refuse("damaged", model.path, entry.name, f"the input's shape is {_shape_text(entry)}, not {list(given)} for each sample",
+        refuse("damaged", model.path, entry.name, f"the input's shape is {_shape_text(entry)}, not {list(shape)} for each sample",
                "give another input_shape")  # fmt: skip
-    return given
+    if prod(shape) > LARGEST:
+        refuse(
+            "too-large",
+            model.path,
+            entry.name,
+            f"the input's shape is {_shape_text(entry)}",
+            f"at most {LARGEST} numbers",
+        )
+    return shape
 
 
 def _shape_text(entry: OnnxValue) -> str:

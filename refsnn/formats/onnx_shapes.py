@@ -5,7 +5,7 @@ from math import prod
 from refsnn.formats.load_report import Fate
 from refsnn.formats.onnx_builder import Builder
 from refsnn.formats.onnx_graph import OnnxNode
-from refsnn.formats.onnx_values import Flow, Known, Sizes, axes_of
+from refsnn.formats.onnx_values import Flow, Known, Sizes
 from refsnn.layers import Concat
 from refsnn.layers import Flatten as FlattenLayer
 
@@ -59,10 +59,8 @@ def _each_sample(b: Builder, target: Target, flow: Flow) -> Target:
 
 def squeeze(b: Builder, node: OnnxNode) -> None:
     """Squeeze that leaves one axis for each sample -> Flatten."""
-    flow, given = b.flow(node), b.value(node, 1)
-    axes = axes_of(node, given if isinstance(given, Known) else None, 1 + len(flow.shape))
-    if isinstance(given, Known):
-        b.integers(node, 1, "axes")
+    flow = b.flow(node)
+    axes = b.axes(node, 1, 1 + len(flow.shape))
     if axes is None or any(not 1 <= axis <= len(flow.shape) or flow.shape[axis - 1] != 1 for axis in axes):
         b.refuse(
             node,
@@ -91,14 +89,13 @@ def shape(b: Builder, node: OnnxNode) -> None:
 
 def gather(b: Builder, node: OnnxNode) -> None:
     """One of the lengths that Shape gives."""
-    value, index = b.value(node, 0), b.known(node, 1)
-    if not isinstance(value, Sizes) or value.scalar or index.stored.size != 1 or node.attributes.get("axis", 0):
+    value, index = b.value(node, 0), b.integers(node, 1, "index")
+    if not isinstance(value, Sizes) or value.scalar or len(index) != 1 or node.attributes.get("axis", 0):
         b.refuse(node, "picks numbers; only one length of a Shape is read")
-    i = int(index.stored.reshape(()))
+    (i,) = index
     if not -len(value.sizes) <= i < len(value.sizes):
         b.refuse(node, f"index {i} of {len(value.sizes)} lengths", code="damaged")
-    b.use(index, f"{b.name_of(node)} (index)")
-    b.give(node, Sizes((value.sizes[i],), scalar=index.stored.ndim == 0))
+    b.give(node, Sizes((value.sizes[i],), scalar=b.known(node, 1).stored.ndim == 0))
 
 
 def concat(b: Builder, node: OnnxNode) -> None:
