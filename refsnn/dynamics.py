@@ -48,6 +48,12 @@ def drained(v: Any, lost: Any, gained: Any) -> Any:
 
 
 @register_jitable
+def away(v: Any, current: Any, v_leak: Any) -> Any:
+    """How far the potential is from where the current would take it: (current[t] + v_leak) - v[t-1]."""
+    return (current + v_leak) - v
+
+
+@register_jitable
 def leak_and_integrate(v: Any, current: Any, decay: Any, gain: Any, v_leak: Any) -> Any:
     """v[t] = v_leak + decay * (v[t-1] - v_leak) + gain * current[t]."""
     return collected(v_leak, kept(v, decay, v_leak), gained(current, gain))

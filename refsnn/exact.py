@@ -35,7 +35,7 @@ from refsnn.layers import (
     SumPool2d,
 )
 from refsnn.network import INPUT, Network, Node
-from refsnn.neurons import LI, Neuron, one_of, spread
+from refsnn.neurons import LI, Leak, Neuron, one_of, spread
 from refsnn.schedules import Fire
 
 Array = np.ndarray[Any, Any]
@@ -105,6 +105,8 @@ class ExactValues:
     def _integrated(self, node: Node, layer: LI, t: int, n: int, index: Index) -> Fraction:
         one = one_of(layer, index, self.network.shapes[node.name])
         decay, gain, leak, v = (Fraction(value) for value in (one.decay, one.gain, one.v_leak, one.v_init))
+        if layer.leak is Leak.TOWARDS:
+            decay = 1 - gain  # the field is rounded
         before = self.value(node.name, t - 1, n, index) if t else v
         return dynamics.leak_and_integrate(before, self.arriving(node, 0, t, n, index), decay, gain, leak)
 

@@ -59,6 +59,7 @@ class Leak(Enum):
 
     FACTOR = "factor"  # v_leak + decay * (v - v_leak) + gain * x
     DIFFERENCE = "difference"  # v - (1 - decay) * (v - v_leak) + gain * x
+    TOWARDS = "towards"  # v + gain * ((x + v_leak) - v), where decay is 1 - gain; Norse and Nengo
 
 
 def _single(value: Any) -> Any:
@@ -140,6 +141,11 @@ class IF(_Firing):
     """Integrate and fire: u = v + x; fires at v_threshold; a spike is worth `amplitude` to the next layer."""
 
 
+def _check_leak(layer: Any) -> None:
+    if layer.leak is Leak.TOWARDS and np.any(np.asarray(layer.decay) != 1 - np.asarray(layer.gain)):
+        raise ValueError("leak 'towards' computes with gain alone; decay is not 1 - gain as a float64 gives it")
+
+
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
 class LIF(_Firing):
     """Leaky integrate and fire: u = v_leak + decay * (v - v_leak) + gain * x; then as IF."""
@@ -148,6 +154,10 @@ class LIF(_Firing):
     gain: Values = 1.0
     v_leak: Values = 0.0
     leak: Leak = Leak.FACTOR
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_leak(self)
 
 
 @dataclass(frozen=True, kw_only=True, config=CONFIG)
@@ -169,6 +179,9 @@ class LI:
     v_leak: Values = 0.0
     v_init: Values = 0.0
     leak: Leak = Leak.FACTOR
+
+    def __post_init__(self) -> None:
+        _check_leak(self)
 
 
 Neuron = IF | LIF | CubaLIF  # those that spike

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from refsnn.neurons import DECAYS, IF, CubaLIF, Reset, ResetTime, Stateful, is_plain, numbers
+from refsnn.neurons import DECAYS, IF, CubaLIF, Leak, Reset, ResetTime, Stateful, is_plain, numbers
 from refsnn.rounding import MARGIN, Format, Span, finest, grid_of
 from refsnn.schedules import Schedule
 
@@ -26,6 +26,7 @@ class _Sizes:
     v_negative: float
     settled: float  # where a reset to a value or a clamp puts the potential
     taken: float  # what a reset by subtraction takes away, at most; inf for neurons without a limit
+    kept: str  # the constant by which the potential before is multiplied
     grid: int | None  # None where a constant is rounded when it is cast
 
     @classmethod
@@ -46,6 +47,7 @@ class _Sizes:
             v_threshold=size.get("v_threshold", 0.0),
             v_negative=size.get("v_negative", 0.0),
             settled=max(size.get(name, 0.0) for name in ("v_reset", "v_min", "v_max")),
+            kept="gain" if getattr(layer, "leak", None) is Leak.TOWARDS else "decay",
             taken=(inf if limit is None else limit * size["v_threshold"]) if subtracts else 0.0,
             grid=max(grid_of(v) for name, v in values.items() if name not in DECAYS) if held else None,
         )
@@ -103,7 +105,7 @@ def potentials(
         u = form.computed(
             charged + late + on_the_way,
             s.decay * error + s.gain * came.error,
-            finest([products(grid, "decay"), products(came.grid, "gain"), s.grid]),
+            finest([products(grid, s.kept), products(came.grid, "gain"), s.grid]),
             1 if plain else 14,
         )
         errors.append(u.error + (0.0 if held else form.u * (charged + late + theta + s.v_negative)))

@@ -149,6 +149,8 @@ class Cell:
         if self.kind == "CubaLIF":
             x = self.current = self.number["current_decay"] * self.current + self.number["current_gain"] * x
         leak = self.number["v_leak"]
+        if self.layer.leak.value == "towards":
+            return v + self.number["gain"] * (x + leak - v)
         return leak + self.number["decay"] * (v - leak) + self.number["gain"] * x
 
     def spikes(self, v):

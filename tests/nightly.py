@@ -35,12 +35,13 @@ def maybe(rng, choices):
 
 
 def leaks(rng):
-    return {
-        "decay": per_neuron(rng, [0.0, 0.25, 0.5, 0.75, 1.0]),
-        "gain": per_neuron(rng, [1.0, 0.5, -1.0]),
-        "v_leak": per_neuron(rng, [0.0, 0.5, -0.25]),
-        "leak": rng.choice(list(Leak)),
-    }
+    leak, decay, gain = (
+        rng.choice(list(Leak)),
+        per_neuron(rng, [0.0, 0.25, 0.5, 0.75, 1.0]),
+        per_neuron(rng, [1.0, 0.5, -1.0]),
+    )
+    v_leak = per_neuron(rng, [0.0, 0.5, -0.25])
+    return {"decay": decay, "gain": 1 - decay if leak is Leak.TOWARDS else gain, "v_leak": v_leak, "leak": leak}
 
 
 def synapse(rng):

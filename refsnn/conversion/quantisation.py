@@ -10,6 +10,7 @@ from refsnn.errors import FormatError
 from refsnn.fitting import format_of, parameters
 from refsnn.fixed import Overflow
 from refsnn.network import Network, Node
+from refsnn.neurons import Leak
 
 
 def quantise(network: Network, arithmetic: FixedPoint) -> Network:
@@ -35,4 +36,6 @@ def _rounded(node: Node, arithmetic: FixedPoint) -> Node:
             )
         changed[name] = fitted if np.ndim(values) else float(fitted)
     layer: Any = node.layer
+    if getattr(layer, "leak", None) is Leak.TOWARDS:
+        changed["decay"] = 1 - changed["gain"]  # what it is by definition
     return replace(node, layer=replace(layer, **changed)) if changed else node

@@ -66,6 +66,9 @@ def _step(c: Constants, fits: Fits, state: State, x: Array, overflows: Array) ->
 def _charged(c: Constants, fits: Fits, v: Array, x: Array, overflows: Array) -> Array:
     if not c.leaky:
         return dynamics.integrate(v, _fitted(x, fits.membrane, overflows))
+    if c.towards:
+        away = dynamics.away(v, _fitted(x, fits.membrane, overflows), c.v_leak)
+        return dynamics.integrate(v, _fitted(dynamics.gained(away, c.gain), fits.membrane, overflows))
     gained = _fitted(dynamics.gained(x, c.gain), fits.membrane, overflows)
     if c.by_difference:
         return dynamics.drained(v, _fitted(dynamics.lost(v, c.loss, c.v_leak), fits.membrane, overflows), gained)
@@ -174,6 +177,10 @@ def _charge_one(c, fits, m, v, x, over):  # type: ignore[no-untyped-def]
     if not c.leaky:
         came, over = _fit_one(x, fits.membrane, over)
         return _fit_one(dynamics.integrate(v, came), fits.membrane, over)
+    if c.towards:
+        came, over = _fit_one(x, fits.membrane, over)
+        step, over = _fit_one(dynamics.gained(dynamics.away(v, came, c.v_leak[m]), c.gain[m]), fits.membrane, over)
+        return _fit_one(dynamics.integrate(v, step), fits.membrane, over)
     gained, over = _fit_one(dynamics.gained(x, c.gain[m]), fits.membrane, over)
     if c.by_difference:
         lost, over = _fit_one(dynamics.lost(v, c.loss[m], c.v_leak[m]), fits.membrane, over)

@@ -55,6 +55,7 @@ class Constants(NamedTuple):
     spikes: bool
     leaky: bool
     by_difference: bool
+    towards: bool
     has_synapse: bool
     at_threshold: bool
     signed: bool
@@ -100,6 +101,7 @@ def constants(layer: Stateful, neurons: int, dtype: np.dtype[Any]) -> Constants:
         spikes=firing,
         leaky=isinstance(layer, LIF | LI),
         by_difference=getattr(layer, "leak", None) is Leak.DIFFERENCE,
+        towards=getattr(layer, "leak", None) is Leak.TOWARDS,
         has_synapse=isinstance(layer, CubaLIF),
         at_threshold=getattr(layer, "firing", None) is Firing.AT_THRESHOLD,
         signed=getattr(layer, "v_negative", None) is not None,

@@ -62,7 +62,13 @@ def any_neurons(draw: st.DrawFn, shape: Shape, *, kinds: tuple[type, ...] = (IF,
     )
 
 
-def _leaks(*forms: Leak) -> st.SearchStrategy[dict[str, Any]]:
+@st.composite
+def _leaks(draw: st.DrawFn, *forms: Leak) -> dict[str, Any]:
+    chosen = draw(_leak_constants(*forms))
+    return chosen | ({"gain": 1 - chosen["decay"]} if chosen["leak"] is Leak.TOWARDS else {})
+
+
+def _leak_constants(*forms: Leak) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(
         {
             "decay": st.sampled_from([0.0, 0.25, 0.5, 0.75, 1.0]),

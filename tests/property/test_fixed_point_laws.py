@@ -69,7 +69,8 @@ def test_integers_agree(arithmetic, weights, bias, x, decay, theta, steps, leak)
     """LIF with reset by subtraction in Python's integers: raw weights, shifts, and the rules of each format."""
     q_i, q_v = arithmetic.current, arithmetic.membrane
     bias = np.asarray(q_i.of("bias", bias))
-    neuron = LIF(v_threshold=theta / 4, decay=decay / 16, leak=leak)
+    gain = 1 - decay / 16 if leak is Leak.TOWARDS else 1.0
+    neuron = LIF(v_threshold=theta / 4, decay=decay / 16, gain=gain, leak=leak)
     network = Network("n", (3,), (Node("w", Linear(weight=weights, bias=bias), ("input",)), Node("n", neuron, ("w",))))
     ours = run(network, x, steps, arithmetic=arithmetic)
     overflows = {"w": 0, "n": 0}
@@ -89,8 +90,11 @@ def test_integers_agree(arithmetic, weights, bias, x, decay, theta, steps, leak)
         for t in range(steps):
             gained, a = in_range(rounded(current << 4, 4 + q_i.fraction - q_v.fraction, q_v.rounding), q_v)
             factor = decay if leak is Leak.FACTOR else 16 - decay
-            product, b = in_range(rounded(factor * v, 4, q_v.rounding), q_v)
-            v, c = in_range((product if leak is Leak.FACTOR else v - product) + gained, q_v)
+            product, b = in_range(rounded(factor * (gained - v if leak is Leak.TOWARDS else v), 4, q_v.rounding), q_v)
+            kept = {Leak.FACTOR: product + gained, Leak.DIFFERENCE: v - product + gained, Leak.TOWARDS: v + product}[
+                leak
+            ]
+            v, c = in_range(kept, q_v)
             spikes.append(v >= threshold)
             if spikes[-1]:
                 v, d = in_range(v - threshold, q_v)

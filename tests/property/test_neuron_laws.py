@@ -17,7 +17,7 @@ from refsnn import Exact, Float32, Float64, Network, Node, Record, laws, simulat
 from refsnn import strategies as snn
 from refsnn.errors import UnsupportedLayerError
 from refsnn.layers import Add, Linear, MaxMode, MaxPool2d
-from refsnn.neurons import IF, LI, LIF, CubaLIF, Firing, Reset, ResetTime
+from refsnn.neurons import IF, LI, LIF, CubaLIF, Firing, Leak, Reset, ResetTime
 from refsnn.properties import count_under_constant_current
 from refsnn.schedules import SCHEDULES
 
@@ -72,6 +72,9 @@ def test_exact_decides_networks_whose_constants_round(case, data):
             value = getattr(layer, name, None)
             if value is not None:
                 changed[name] = value * 0.9 if isinstance(value, float) else np.asarray(value, np.float64) * 0.9
+        if getattr(layer, "leak", None) is Leak.TOWARDS:
+            changed["gain"] = layer.gain * 0.9
+            changed["decay"] = 1 - changed["gain"]
         return replace(layer, **changed)
 
     network = Network("tenths", network.input_shape, tuple(replace(n, layer=tenths(n.layer)) for n in network.nodes))
