@@ -1,0 +1,160 @@
+"""NIR graphs as networks: what the file says, computed as Semantics says, each difference in the report."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from math import prod
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from refsnn.errors import LoadError, RefSNNError
+from refsnn.formats.load_report import Entry
+from refsnn.formats.model_file import ModelFile
+from refsnn.formats.nir_cells import Cell
+from refsnn.formats.nir_flat import Edge, Flat, flattened
+from refsnn.formats.nir_graph import NEURONS, PARAMETERS, NirGraph, NirNode, walked
+from refsnn.formats.nir_integers import as_integers
+from refsnn.formats.nir_layers import collapsed, scale, stateless
+from refsnn.formats.nir_neurons import MAKERS
+from refsnn.formats.nir_own import stored
+from refsnn.formats.nir_report import entries_of
+from refsnn.formats.nir_semantics import PROFILES, Semantics
+from refsnn.formats.nir_timing import Timed, timed
+from refsnn.formats.refusals import refuse
+from refsnn.layers import Add, Layer, Scale, Shape, output_shape
+from refsnn.network import INPUT, Network, Node
+from refsnn.neurons import IF, LIF
+
+GIVE = "give them: Semantics(profile='nir', dt=1e-4), or one of the profiles in docs/formats.md"
+
+
+def network_of(model: ModelFile, semantics: Semantics | None, name: str) -> tuple[Network, tuple[Entry, ...]]:
+    """The network of a NIR file, and what became of each of its parameters.
+
+    Several edges into a node add up, in the order of their sources' names; the sum of node n is the node 'n.sum'. What a
+    profile has no neuron for is refused, never approximated; LoadError with its code for everything else.
+    """
+    graph, path = model.graph, model.path
+    assert isinstance(graph, NirGraph)
+    if semantics is not None and semantics.profile == "refsnn":
+        return stored(graph, path, name)
+    _check_types(graph, semantics, path)
+    how = semantics or Semantics(profile="nir")
+    flat = flattened(graph, path, how.dt)
+    if PROFILES[how.profile].integers:
+        flat = as_integers(flat, path, Cell("", "LIF", {}, how, path).dt)
+    times = timed(flat, how, path)
+    nodes = _nodes(flat, times, how, path)
+    try:
+        network = Network(name, flat.input_shape, nodes)
+    except RefSNNError as error:
+        raise _refused(path, "", error) from error
+    return network, (*times.entries, *entries_of(graph, flat, network, how))
+
+
+def _check_types(graph: NirGraph, how: Semantics | None, path: str) -> None:
+    for name, node in walked(graph):
+        if node.type not in PARAMETERS:
+            refuse("unsupported-node", path, name, f"a {node.type}, which is not supported",
+                   f"supported: {', '.join(PARAMETERS)}")  # fmt: skip
+        if node.type in NEURONS and how is None:
+            refuse("missing-semantics", path, name, f"{node.type} is a differential equation: NIR holds no step, reset kind or "
+                   "comparator", GIVE)  # fmt: skip
+        if node.type in NEURONS and how is not None and node.type not in MAKERS[how.profile][0]:
+            refuse("unsupported-node", path, name, f"profile {how.profile!r} has no {node.type}",
+                   f"it has {', '.join(MAKERS[how.profile][0])}; take the profile 'nir'")  # fmt: skip
+
+
+def _nodes(flat: Flat, times: Timed, how: Semantics, path: str) -> tuple[Node, ...]:
+    shapes: dict[str, Shape] = {INPUT: flat.input_shape}
+    taken = {INPUT, *flat.nodes}
+    nodes: list[Node] = []
+
+    def add(name: str, layer: Layer, edges: Iterable[Edge]) -> None:
+        sources, delays = zip(*edges, strict=True)
+        known = tuple(shapes[s] for s in sources if s in shapes)
+        try:
+            nodes.append(Node(name, layer, sources, delays))
+            if len(known) == len(sources):
+                shapes[name] = output_shape(layer, known)
+            elif isinstance(layer, Add) and known:
+                shapes[name] = known[0]
+        except RefSNNError as error:
+            raise _refused(path, name, error) from error
+
+    def summed(name: str, edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
+        if len(edges) == 1:
+            return edges
+        total = _unique(f"{name}.sum", taken)
+        add(total, Add(), edges)
+        return ((total, 0),)
+
+    for name in times.order:
+        edges = summed(name, times.reads[name])
+        before = shapes.get(edges[0][0])
+        if before is None:
+            refuse("unsupported-node", path, name, "reads only what comes later, so that its shape is not known",
+                   "connect it to the input's side")  # fmt: skip
+        for layer in (chain := _layers(flat.nodes[name], path, name, before, how)):
+            own = name if layer is chain[-1] else _unique(f"{name}.in", taken)
+            add(own, layer, edges)
+            edges = ((own, 0),)
+    if not times.last:
+        # the readout is the last node's: a sum, or a name for what stands earlier or comes later
+        edges = flat.read_out
+        if len(edges) > 1:
+            summed(flat.output, edges)
+        else:
+            add(_unique(flat.output, taken), Scale(factor=1.0), edges)
+    return tuple(nodes)
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
+
+
+def _layers(node: NirNode, path: str, name: str, before: Shape, how: Semantics) -> list[Any]:
+    """The layers of a node, the first reads what comes in."""
+    try:
+        if node.type not in NEURONS:
+            return [stateless(node, path, name, before, how.batch_axis)]
+        cell = Cell(name, node.type, _values(node, path, name, before), how, path)
+        made = MAKERS[how.profile][1](cell)
+        layers = [
+            scale(np.asarray(m, np.float64), path, name, before) if isinstance(m, float | np.ndarray) else m
+            for m in made
+        ]
+        return [_overridden(layer, how) for layer in layers]
+    except (ValidationError, RefSNNError) as error:
+        if isinstance(error, LoadError):
+            raise
+        raise _refused(path, name, error) from error
+
+
+def _values(node: NirNode, path: str, name: str, before: Shape) -> dict[str, Any]:
+    """The neuron's numbers with those that the file leaves out; one number where all neurons have the same."""
+    required, optional = PARAMETERS[node.type]
+    values: dict[str, Any] = {key: default for key, default in optional.items() if default is not None}
+    for key in (*required, *optional):
+        if key in node.parameters:
+            value = node[key]
+            if value.size not in (1, prod(before)) or (value.size > 1 and value.shape != before):
+                refuse("damaged", path, f"{name}.{key}", f"shape {list(value.shape)} for neurons of shape {list(before)}",
+                       "give one number, or one for each neuron")  # fmt: skip
+            values[key] = collapsed(value)
+    return values
+
+
+def _overridden(layer: Any, how: Semantics) -> Any:
+    given = {"reset": how.reset, "firing": how.firing}
+    changed: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
+    return replace(layer, **changed) if changed and isinstance(layer, IF | LIF) else layer
+
+
+def _refused(path: str, name: str, error: Exception) -> LoadError:
+    reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+    return LoadError("unsupported-node", path, name, reason, "correct the file, or the semantics")
