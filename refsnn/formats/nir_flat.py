@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
-from heapq import heapify, heappop, heappush
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from refsnn.formats.refusals import refuse
 from refsnn.network import INPUT
 
 Edge = tuple[str, int]  # source, steps on the way
+AHEAD = ".in"  # what a node is called that stands before another one to be read by it alone
 PASSED_ON = ("Input", "Output", "Delay")
 WHOLE = 1e-6  # how far delay / dt may be from a whole number, as a share of it: a float32 of a time is not nearer
 
@@ -55,7 +55,7 @@ def flattened(graph: NirGraph, path: str, dt: float | None) -> Flat:
     for name in order:
         steps = _steps(nodes[name], path, name, dt) if nodes[name].type == "Delay" else 0
         arriving[name] = tuple((start, before + steps) for start, before in read(name))
-    real = {name: node for name, node in sorted(nodes.items()) if node.type not in PASSED_ON}
+    real = {name: node for name, node in nodes.items() if node.type not in PASSED_ON}
     for name in (*real, sink):
         if not into[name]:
             refuse("damaged", path, name, "no edge leads to it", "connect it, or leave it out")
@@ -64,7 +64,23 @@ def flattened(graph: NirGraph, path: str, dt: float | None) -> Flat:
     if INPUT in real:
         refuse("unsupported-node", path, INPUT, f"a {real[INPUT].type} named 'input', which is the name of what comes in",
                "rename the node")  # fmt: skip
+    for name in [name for name, node in real.items() if node.type == "CubaLI"]:
+        synapse = name + AHEAD
+        while synapse in real:
+            synapse += "_"
+        real[synapse], real[name] = _split(real[name])
+        reads[synapse], reads[name] = reads[name], ((synapse, 0),)
     return Flat(real, reads, sink, arriving[sink], shape)
+
+
+def _split(node: NirNode) -> tuple[NirNode, NirNode]:
+    """CubaLI as its two equations, tau_syn i' = w_in x - i and that of LI with i for x."""
+    synapse = {"tau": node["tau_syn"], "v_leak": np.zeros_like(node["v_leak"])}
+    membrane = {"tau": node["tau_mem"], "v_leak": node["v_leak"]}
+    for one, key in ((synapse, "w_in"), (membrane, "r")):
+        if key in node.parameters:
+            one["r"] = node[key]
+    return NirNode("LI", synapse), NirNode("LI", membrane)
 
 
 def _open(graph: NirGraph, path: str, prefix: str, nodes: dict[str, NirNode], edges: list[tuple[str, str]]) -> None:
@@ -109,53 +125,3 @@ def _steps(node: NirNode, path: str, name: str, dt: float | None) -> int:
         refuse("unsupported-node", path, name, f"a delay of {delays[0]:g} is {steps:g} steps of {dt:g}",
                "take a dt of which it is a multiple")  # fmt: skip
     return round(steps)
-
-
-def closing(reads: Mapping[str, tuple[str, ...]]) -> frozenset[tuple[str, str]]:
-    """The edges (source, target) that close a cycle in a depth-first walk from the input, names in sorted order."""
-    readers: dict[str, list[str]] = {name: [] for name in (INPUT, *reads)}
-    for target in sorted(reads):
-        for source in set(reads[target]):
-            readers[source].append(target)
-    on_the_way: set[str] = set()
-    seen: set[str] = set()
-    found = set()
-    for root in (INPUT, *sorted(reads)):
-        stack = [] if root in seen else [(root, iter(readers[root]))]
-        seen.add(root)
-        on_the_way |= {root} if stack else set()
-        while stack:
-            here, ahead = stack[-1]
-            for target in ahead:
-                if target in on_the_way:
-                    found.add((here, target))
-                elif target not in seen:
-                    seen.add(target)
-                    on_the_way.add(target)
-                    stack.append((target, iter(readers[target])))
-                    break
-            else:
-                stack.pop()
-                on_the_way.discard(here)
-    return frozenset(found)
-
-
-def ordered(reads: Mapping[str, tuple[str, ...]], last: str | None) -> tuple[str, ...] | None:
-    """Sources before readers, of those that could be next the first by name; `last` at the end, None if it cannot be."""
-    missing = {name: {s for s in sources if s != INPUT} for name, sources in reads.items()}
-    readers: dict[str, list[str]] = {name: [] for name in reads}
-    for name, sources in missing.items():
-        for source in sources:
-            readers[source].append(name)
-    ready = [name for name, sources in missing.items() if not sources and name != last]
-    heapify(ready)
-    done = []
-    while ready:
-        done.append(heappop(ready))
-        for name in readers[done[-1]]:
-            missing[name].discard(done[-1])
-            if not missing[name] and name != last:
-                heappush(ready, name)
-    if last is not None and len(done) == len(reads) - 1 and not missing[last]:
-        return (*done, last)
-    return tuple(done) if last is None and len(done) == len(reads) else None

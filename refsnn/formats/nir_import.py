@@ -12,7 +12,7 @@ from refsnn.errors import LoadError, RefSNNError
 from refsnn.formats.load_report import Entry
 from refsnn.formats.model_file import ModelFile
 from refsnn.formats.nir_cells import Cell
-from refsnn.formats.nir_flat import Edge, Flat, flattened
+from refsnn.formats.nir_flat import AHEAD, Edge, Flat, flattened
 from refsnn.formats.nir_graph import NEURONS, PARAMETERS, NirGraph, NirNode, walked
 from refsnn.formats.nir_integers import as_integers
 from refsnn.formats.nir_layers import collapsed, scale, stateless
@@ -67,21 +67,13 @@ def _check_types(graph: NirGraph, how: Semantics | None, path: str) -> None:
 
 
 def _nodes(flat: Flat, times: Timed, how: Semantics, path: str) -> tuple[Node, ...]:
-    shapes: dict[str, Shape] = {INPUT: flat.input_shape}
+    chains = _chains(flat, times, how, path)
     taken = {INPUT, *flat.nodes}
     nodes: list[Node] = []
 
     def add(name: str, layer: Layer, edges: Iterable[Edge]) -> None:
         sources, delays = zip(*edges, strict=True)
-        known = tuple(shapes[s] for s in sources if s in shapes)
-        try:
-            nodes.append(Node(name, layer, sources, delays))
-            if len(known) == len(sources):
-                shapes[name] = output_shape(layer, known)
-            elif isinstance(layer, Add) and known:
-                shapes[name] = known[0]
-        except RefSNNError as error:
-            raise _refused(path, name, error) from error
+        nodes.append(Node(name, layer, sources, delays))
 
     def summed(name: str, edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
         if len(edges) == 1:
@@ -91,15 +83,13 @@ def _nodes(flat: Flat, times: Timed, how: Semantics, path: str) -> tuple[Node, .
         return ((total, 0),)
 
     for name in times.order:
-        edges = summed(name, times.reads[name])
-        before = shapes.get(edges[0][0])
-        if before is None:
-            refuse("unsupported-node", path, name, "reads only what comes later, so that its shape is not known",
-                   "connect it to the input's side")  # fmt: skip
-        for layer in (chain := _layers(flat.nodes[name], path, name, before, how)):
-            own = name if layer is chain[-1] else _unique(f"{name}.in", taken)
-            add(own, layer, edges)
+        edges = times.reads[name]
+        *ahead, layer = chains[name]
+        for first in ahead:
+            own = _unique(name + AHEAD, taken)
+            add(own, first, summed(own, edges))
             edges = ((own, 0),)
+        add(name, layer, summed(name, edges))
     if not times.last:
         # the readout is the last node's: a sum, or a name for what stands earlier or comes later
         edges = flat.read_out
@@ -108,6 +98,24 @@ def _nodes(flat: Flat, times: Timed, how: Semantics, path: str) -> tuple[Node, .
         else:
             add(_unique(flat.output, taken), Scale(factor=1.0), edges)
     return tuple(nodes)
+
+
+def _chains(flat: Flat, times: Timed, how: Semantics, path: str) -> dict[str, list[Any]]:
+    """The layers of each node, made in the order of the walk from the input: the shape of what a node reads is known there."""
+    shapes: dict[str, Shape] = {INPUT: flat.input_shape}
+    made: dict[str, list[Any]] = {}
+    for name in times.met:
+        before = next((shapes[source] for source, _ in times.reads[name] if source in shapes), None)
+        if before is None:
+            refuse("damaged", path, name, "no way from the input leads to it", "connect it, or leave it out")
+        made[name] = _layers(flat.nodes[name], path, name, before, how)
+        try:
+            for layer in made[name]:
+                before = output_shape(layer, (before,))
+        except RefSNNError as error:
+            raise _refused(path, name, error) from error
+        shapes[name] = before
+    return made
 
 
 def _unique(name: str, taken: set[str]) -> str:

@@ -80,12 +80,12 @@ def _numbers(value: Any) -> Array:
 
 
 def _convolution(node: NirNode, path: str, name: str, axes: int) -> Layer:
-    weight = _native(node["weight"])
+    weight, padding = _native(node["weight"]), node["padding"]
     if weight.ndim != 2 + axes or not weight.size:
         refuse("damaged", path, name, f"a weight of shape {list(weight.shape)} in {node.type}", "write it again")
     stride, dilation = (_sizes(node, key, path, name, axes) for key in ("stride", "dilation"))
-    if isinstance(node["padding"], str):
-        before, after = _named_padding(node["padding"], weight, stride, dilation, path, name)
+    if isinstance(padding, str):
+        before, after = _named_padding(padding, weight, stride, dilation, path, name)
         odd = any((a - b) % gap for a, b, gap in zip(after, before, dilation, strict=True))
         if odd:
             weight, dilation = undilated(weight, dilation), (1,) * axes
@@ -125,7 +125,7 @@ def _pool(node: NirNode, path: str, name: str) -> Layer:
     kind = SumPool2d if node.type == "SumPool2d" else AvgPool2d
     kernel = _sizes(node, "kernel_size", path, name, 2)
     stride = _sizes(node, "stride", path, name, 2) if "stride" in node.parameters else kernel
-    padding = _sizes(node, "padding", path, name, 2) if "padding" in node.parameters else 0
+    padding: Any = _sizes(node, "padding", path, name, 2) if "padding" in node.parameters else (0, 0)
     return kind(kernel=kernel, stride=stride, padding=padding)
 
 

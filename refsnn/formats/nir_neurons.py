@@ -34,10 +34,7 @@ def _nir(c: Cell, exact: bool = False) -> Made:
         return (LIF(**leaks, **_fires(c)),)
     c.needs(not exact, "it is LI or LIF: the solution of two equations at once is no step of one and then the other")
     kept = c.decay("tau_syn")
-    came = c["w_in"] * (1 - kept)
-    if c.type == "CubaLI":
-        return LI(decay=kept, gain=came), LI(**leaks)
-    return (CubaLIF(current_decay=kept, current_gain=came, **leaks, **_fires(c)),)
+    return (CubaLIF(current_decay=kept, current_gain=c["w_in"] * (1 - kept), **leaks, **_fires(c)),)
 
 
 def _integrator(gain: Any, **firing: Any) -> IF | LIF:

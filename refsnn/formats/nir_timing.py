@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from refsnn.formats.load_report import Entry, Fate
-from refsnn.formats.nir_flat import Edge, Flat, closing, ordered
+from refsnn.formats.nir_flat import Edge, Flat
 from refsnn.formats.nir_graph import NEURONS
 from refsnn.formats.nir_semantics import PROFILES, Semantics
+from refsnn.formats.nir_walks import closing, ordered, walked_from_input
 from refsnn.formats.refusals import refuse
 from refsnn.network import INPUT
 
@@ -18,6 +19,7 @@ class Timed:
     """What each node reads and how many steps later; the nodes in order."""
 
     reads: Reads
+    met: tuple[str, ...]  # in the order of the walk from the input: each but for the first reads one before it
     order: tuple[str, ...]
     last: bool  # whether the node that is read out stands at the end; nothing else is then needed for the readout
     entries: tuple[Entry, ...]
@@ -30,21 +32,22 @@ def timed(flat: Flat, how: Semantics, path: str) -> Timed:
     for edge in how.delayed or ():
         if edge[0] not in at_once.get(edge[1], ()):
             refuse("missing-semantics", path, f"{edge[0]} -> {edge[1]}", "no edge without a delay, so none to be delayed",
-                   f"name edges of the graph; of cycles, by the rule: {_listed(closing(at_once))}")  # fmt: skip
-    back = closing(at_once) if how.delayed is None else frozenset(how.delayed)
+                   f"name edges of the graph; of cycles, by the rule: {_listed(closing(reads))}")  # fmt: skip
+    back = closing(reads) if how.delayed is None else frozenset(how.delayed)
     reads = {
         name: tuple(sorted((s, 1 if not steps and (s, name) in back else steps) for s, steps in edges))
         for name, edges in reads.items()
     }
+    met = walked_from_input(_sources(reads, at_once=False)).met
     order, last = _order(reads, flat.read_out)
     if order is None:
-        rest = _listed(closing(_sources(reads, at_once=True)))
+        rest = _listed(closing(reads))
         refuse(
             "cycle", path, rest, "a cycle of which no edge takes a step", "name an edge of it in Semantics(delayed=...)"
         )
     why = "closes a cycle: takes one step, by the rule" if how.delayed is None else "takes one step, as was given"
     fate = Fate.DEFAULTED if how.delayed is None else Fate.MAPPED
-    return Timed(reads, order, last, tuple(Entry(fate, f"{s} -> {t}", why) for s, t in sorted(back)))
+    return Timed(reads, met, order, last, tuple(Entry(fate, f"{s} -> {t}", why) for s, t in sorted(back)))
 
 
 def _late(flat: Flat, edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
@@ -55,7 +58,7 @@ def _late(flat: Flat, edges: tuple[Edge, ...]) -> tuple[Edge, ...]:
 def _order(reads: Reads, read_out: tuple[Edge, ...]) -> tuple[tuple[str, ...] | None, bool]:
     """All sources before their readers where that can be, otherwise those that are read in the same step."""
     at_once, everything = _sources(reads, at_once=True), _sources(reads, at_once=False)
-    back = closing(everything)
+    back = walked_from_input(everything).back
     if any((s, t) in back for t, sources in at_once.items() for s in sources):
         ahead = at_once
     else:
