@@ -21,7 +21,7 @@ from refsnn.formats.nir_own import stored
 from refsnn.formats.nir_report import entries_of
 from refsnn.formats.nir_semantics import PROFILES, Semantics
 from refsnn.formats.nir_timing import Timed, timed
-from refsnn.formats.refusals import refuse
+from refsnn.formats.refusals import refusal, refuse
 from refsnn.layers import Add, Layer, Scale, Shape, output_shape
 from refsnn.network import INPUT, Network, Node
 from refsnn.neurons import IF, LIF
@@ -56,7 +56,7 @@ def network_of(model: ModelFile, semantics: Semantics | None, name: str) -> tupl
 def _check_types(graph: NirGraph, how: Semantics | None, path: str) -> None:
     for name, node in walked(graph):
         if node.type not in PARAMETERS:
-            refuse("unsupported-node", path, name, f"a {node.type}, which is not supported",
+            refuse("unsupported-node", path, name, f"nodes of type {node.type} are not supported",
                    f"supported: {', '.join(PARAMETERS)}")  # fmt: skip
         if node.type in NEURONS and how is None:
             refuse("missing-semantics", path, name, f"{node.type} is a differential equation: NIR holds no step, reset kind or "
@@ -165,4 +165,4 @@ def _overridden(layer: Any, how: Semantics) -> Any:
 
 def _refused(path: str, name: str, error: Exception) -> LoadError:
     reason = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-    return LoadError("unsupported-node", path, name, reason, "correct the file, or the semantics")
+    return refusal("unsupported-node", path, name, reason, "correct the file, or the semantics")

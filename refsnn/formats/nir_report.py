@@ -1,6 +1,6 @@
 """What became of every parameter of a NIR file."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from refsnn.formats.nir_flat import PASSED_ON, Flat
 from refsnn.formats.nir_graph import NEURONS, PARAMETERS, NirGraph, NirNode, walked
 from refsnn.formats.nir_semantics import PROFILES, Profile, Semantics
 from refsnn.layers import Shape
-from refsnn.network import Network
+from refsnn.network import Network, Node
 
 NEUTRAL = {"r": 1.0, "w_in": 1.0, "v_leak": 0.0, "v_reset": 0.0}  # values that a reader may overlook without harm
 COMPARED = ("input_shape", "input_type")  # sizes that are inferred, never believed
@@ -20,11 +20,12 @@ COMPARED = ("input_shape", "input_type")  # sizes that are inferred, never belie
 def entries_of(graph: NirGraph, flat: Flat, network: Network, how: Semantics) -> tuple[Entry, ...]:
     """One entry for each parameter in the file, each that is not, and each node whose meaning was told from its numbers."""
     found: list[Entry] = []
+    made = {node.name: node for node in network.nodes}
     for name, node in walked(graph):
         if node.type in PASSED_ON:
             found += _passed_on(name, node, flat, network)
         else:
-            found += _of_node(name, node, network, how)
+            found += _of_node(name, node, network.shapes, made[name], how)
         found += [
             Entry(Fate.IGNORED, f"{name}.metadata.{key}", "metadata, which no reader relies on")
             for key in node.metadata
@@ -48,18 +49,18 @@ def _passed_on(name: str, node: NirNode, flat: Flat, network: Network) -> Iterat
         )
 
 
-def _of_node(name: str, node: NirNode, network: Network, how: Semantics) -> Iterator[Entry]:
-    layer, profile = network[name].layer, PROFILES[how.profile]
+def _of_node(name: str, node: NirNode, sizes: Mapping[str, Shape], made: Node, how: Semantics) -> Iterator[Entry]:
+    profile = PROFILES[how.profile]
     required, optional = PARAMETERS[node.type]
     for key, value in node.parameters.items():
         if key not in required and key not in optional:
             yield _entry(Fate.IGNORED, f"{name}.{key}", f"{node.type} has no such parameter", value)
         elif key in COMPARED:
-            yield _sized(name, key, node, network)
+            yield _sized(name, key, node, sizes[made.inputs[0]])
         elif node.type in NEURONS and key in profile.ignores and np.any(np.asarray(value) != NEUTRAL[key]):
             yield _entry(Fate.IGNORED, f"{name}.{key}", f"profile {profile.name} does not look at it", value)
         else:
-            yield _entry(Fate.MAPPED, f"{name}.{key}", f"{name}: {type(layer).__name__}", value)
+            yield _entry(Fate.MAPPED, f"{name}.{key}", f"{name}: {type(made.layer).__name__}", value)
     for key, default in optional.items():
         if key not in node.parameters and default is not None:
             yield Entry(Fate.DEFAULTED, f"{name}.{key}", f"{default:g}: not in the file, as in those of older writers")
@@ -70,15 +71,20 @@ def _meant(name: str, node: NirNode, profile: Profile, how: Semantics) -> Iterat
     """What was told from numbers, or what the profile's own reader does otherwise than the neurons here."""
     if node.type in ("I", "IF") and profile.name in ("nir", "exact") and how.if_scaling is None:
         why = guessed_scaling(np.asarray(node.parameters.get("r", 1.0), np.float64), how.dt)
-        yield Entry(Fate.GUESSED, f"{name}.r", f"v += x, since {why}; give if_scaling to be sure")
+        yield Entry(Fate.GUESSED, f"{name}.if_scaling", f"v += x, since {why}; give if_scaling to be sure")
     if node.type == "AvgPool2d" and np.any(node.parameters.get("padding", 0)):
-        yield Entry(Fate.DEFAULTED, f"{name}.padding", "zeros of the padding count in the mean; NIR does not say")
+        yield Entry(
+            Fate.DEFAULTED, f"{name}.count_include_pad", "zeros of the padding count in the mean; NIR does not say"
+        )
     if profile.name == "nengo" and node.type in NEURONS:
-        yield Entry(Fate.IGNORED, name, "Nengo charges what is left of a step after a spike within it; here it is lost")
+        yield Entry(
+            Fate.IGNORED,
+            f"{name}.spike_time",
+            "Nengo charges what a spike leaves of its step; here it is lost",
+        )
 
 
-def _sized(name: str, key: str, node: NirNode, network: Network) -> Entry:
-    shape = network.shapes[network[name].inputs[0]]
+def _sized(name: str, key: str, node: NirNode, shape: Shape) -> Entry:
     axes = np.atleast_1d(node[key]).ravel()
     inferred = shape if key == "input_type" else shape[1:]
     return _compared(f"{name}.{key}", tuple(int(n) for n in axes), inferred, node[key])

@@ -8,7 +8,7 @@ from refsnn.formats.nir_flat import Edge, Flat
 from refsnn.formats.nir_graph import NEURONS
 from refsnn.formats.nir_semantics import PROFILES, Semantics
 from refsnn.formats.nir_walks import closing, ordered, walked_from_input
-from refsnn.formats.refusals import refuse
+from refsnn.formats.refusals import refuse, shown
 from refsnn.network import INPUT
 
 Reads = Mapping[str, tuple[Edge, ...]]
@@ -75,4 +75,4 @@ def _sources(reads: Reads, *, at_once: bool) -> dict[str, tuple[str, ...]]:
 
 
 def _listed(edges: frozenset[tuple[str, str]]) -> str:
-    return ", ".join(f"{source} -> {target}" for source, target in sorted(edges)) or "none"
+    return shown(", ".join(f"{source} -> {target}" for source, target in sorted(edges)) or "none")
