@@ -13,9 +13,10 @@ from refsnn.formats import open_model
 from refsnn.formats.load_report import Fate
 from refsnn.formats.nir_data import write_trace
 from refsnn.formats.nir_export import export, write_nir
-from refsnn.formats.nir_graph import NirGraph, NirNode
+from refsnn.formats.nir_graph import PARAMETERS, NirGraph, NirNode
 from refsnn.formats.nir_import import network_of
-from refsnn.formats.nir_semantics import PROFILES, Semantics
+from refsnn.formats.nir_neurons import MAKERS
+from refsnn.formats.nir_semantics import PROFILES, Semantics, table
 from refsnn.layers import Add, AvgPool2d, Conv1d, Conv2d, Flatten, Linear, MaxPool2d, Scale, SumPool2d
 from refsnn.neurons import IF, LI, LIF, CubaLIF, Firing, Reset
 
@@ -546,3 +547,12 @@ def test_the_fixtures_become_networks():
     with pytest.raises(LoadError) as error:
         open_model(nir / "braille_noDelay_bias_zero_subgraph_DANGLING_EDGES.nir")
     assert (error.value.code, error.value.place) == ("damaged", "lif1")
+
+
+def test_the_documentation_has_every_profile_and_node():
+    text = (Path(__file__).parents[1] / "docs" / "formats.md").read_text()
+    assert table() in text
+    for name, (kinds, _) in MAKERS.items():
+        assert f"| `{name}` | {', '.join(kinds)} |" in text
+    rows = "\n".join(line.split("|")[1] for line in text.splitlines() if line.startswith("| "))
+    assert all(kind in rows for kind in PARAMETERS)

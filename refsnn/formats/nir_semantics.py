@@ -100,3 +100,10 @@ class Semantics:
             object.__setattr__(self, name, kind(value))
         if self.dt is not None and not (isinstance(self.dt, int | float) and isfinite(self.dt) and self.dt > 0):
             raise SpecError(f"semantics: dt {self.dt!r}, expected the length of a step, greater than 0")
+
+
+def table() -> str:
+    """The profiles as a Markdown table, as it stands in docs/formats.md."""
+    rows = ["| profile | a step | remark | does not look at |", "|---|---|---|---|"]
+    rows += [f"| `{p.name}` | {p.update} | {p.remark} | {', '.join(p.ignores) or '-'} |" for p in _ALL]
+    return "\n".join(rows)
