@@ -11,26 +11,62 @@ import json
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from hwmodel.chip import ChipSpec
-    from refsnn.formats import Data
+    from refsnn.formats import Data, Loaded
     from refsnn.network import Network
     from refsnn.tables import Table
 
 # as in refsnn/study.py, which is heavy to import
 POLICIES = ("fixed", "margin", "confidence", "entropy", "dynamic", "gate", "patience", "spikecp", "oracle")
 
-model_argument = click.argument("model", type=click.Path(exists=True, dir_okay=False))
 data_argument = click.argument("data", type=click.Path(exists=True, dir_okay=False))
-spec_option = click.option(
-    "--spec",
-    type=click.Path(exists=True, dir_okay=False),
-    help="Spec that names MODEL's layers, when MODEL is a weights file.",
-)
+
+
+@dataclass(frozen=True)
+class Model:
+    """What every command that takes MODEL knows of it."""
+
+    path: str
+    spec: str | None
+    strict: bool
+    semantics: str | None
+    dt: float | None
+
+
+def model_options(required: bool = True) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """MODEL and its options, which reach the command as one Model."""
+    options = (
+        click.argument("model", required=required, type=click.Path(exists=True, dir_okay=False)),
+        click.option(
+            "--spec",
+            type=click.Path(exists=True, dir_okay=False),
+            help="Spec that names MODEL's layers, when MODEL is a weights file.",
+        ),
+        click.option("--strict", is_flag=True, help="Refuse MODEL if anything is ignored, defaulted or guessed."),
+        click.option("--semantics", metavar="PROFILE", help="Whose neurons a NIR file means; it does not say."),
+        click.option("--dt", type=float, metavar="SECONDS", help="Length of a step, for a NIR file."),
+    )
+
+    def decorated(command: Callable[..., int]) -> Callable[..., int]:
+        @wraps(command)
+        def collected(*, model: str | None, spec: str | None, strict: bool, semantics: str | None, dt: float | None,
+                      **rest: Any) -> int:  # fmt: skip
+            return command(model=None if model is None else Model(model, spec, strict, semantics, dt), **rest)
+
+        for option in reversed(options):
+            option(collected)
+        return collected
+
+    return decorated
+
+
 steps_option = click.option("--steps", "-T", type=int, default=8, show_default=True, help="Steps to run.")
 limit_option = click.option("--limit", type=click.IntRange(min=1), help="Use the first N samples only.")
 format_option = click.option(
@@ -94,7 +130,8 @@ bias_option = click.option(
 def cli() -> None:
     """Reference simulator for spiking neural networks: convert, verify, price on chips, check goldens.
 
-    MODEL is a network spec (.yaml) or a weights file with --spec; DATA an .npz with x (samples first) and, where needed, y.
+    MODEL is a network spec (.yaml), a file that holds its own graph (ONNX, NIR, Keras, lava .net), or a weights file
+    with --spec; DATA an .npz with x (samples first) and, where needed, y.
 
     \b
     Example:
@@ -103,20 +140,22 @@ def cli() -> None:
 
 
 @cli.command()
-@model_argument
-@spec_option
+@model_options()
+@click.option("--report", is_flag=True, help="List what became of every tensor of the file, too.")
 @format_option
 @output_option
-def summary(model: str, spec: str | None, form: str, output: str | None) -> int:
-    """Layers, shapes, weights and connections of MODEL.
+def summary(model: Model, report: bool, form: str, output: str | None) -> int:
+    """Layers, shapes, weights and connections of MODEL; with --report what became of every tensor of its file.
 
     \b
     Example:
-      refsnn summary net.yaml
+      refsnn summary net.yaml --report
     """
+    from refsnn.load_tables import report_data, report_table
     from refsnn.tables import summary_table
 
-    network = _network(model, spec)
+    loaded = _loaded(model)
+    network = loaded.network
     nodes = [
         {
             "name": n.name,
@@ -132,13 +171,14 @@ def summary(model: str, spec: str | None, form: str, output: str | None) -> int:
         "digest": network.digest,
         "is_spiking": network.is_spiking,
         "nodes": nodes,
+        "report": report_data(loaded.report),
     }
-    return _emit("summary", data, [summary_table(network)], form, output)
+    tables = [summary_table(network), *([report_table(loaded.report)] if report else [])]
+    return _emit("summary", data, tables, form, output)
 
 
 @cli.command()
-@model_argument
-@spec_option
+@model_options()
 @format_option
 @click.option(
     "--output",
@@ -156,7 +196,7 @@ def summary(model: str, spec: str | None, form: str, output: str | None) -> int:
 @calibration_option
 @v_init_option
 @bias_option
-def convert(model: str, spec: str | None, form: str, output: str, quantise: str | None, **chosen: Any) -> int:
+def convert(model: Model, form: str, output: str, quantise: str | None, **chosen: Any) -> int:
     """Write the spiking network: BatchNorm folded, QCFS and ReLU replaced by IF neurons.
 
     \b
@@ -169,7 +209,7 @@ def convert(model: str, spec: str | None, form: str, output: str, quantise: str 
     from refsnn.converting import Conversion
     from refsnn.tables import conversion_table
 
-    ann = _network(model, spec)
+    ann = _network(model)
     snn = Conversion(**chosen).of(ann)
     if quantise is not None:
         arithmetic = _number(quantise)
@@ -189,9 +229,8 @@ def convert(model: str, spec: str | None, form: str, output: str, quantise: str 
 
 
 @cli.command()
-@click.argument("model", required=False, type=click.Path(exists=True, dir_okay=False))
+@model_options(required=False)
 @click.argument("data", required=False, type=click.Path(exists=True, dir_okay=False))
-@spec_option
 @click.option(
     "--snn",
     type=click.Path(exists=True, dir_okay=False),
@@ -229,7 +268,9 @@ def convert(model: str, spec: str | None, form: str, output: str, quantise: str 
     help="What stdout is.",
 )
 @page_option
-def verify(model: str | None, data: str | None, case: str | None, form: str, output: str | None, **chosen: Any) -> int:
+def verify(
+    model: Model | None, data: str | None, case: str | None, form: str, output: str | None, **chosen: Any
+) -> int:
     """Compare the SNN with its source, neuron by neuron; exit 1 where it differs.
 
     \b
@@ -248,7 +289,7 @@ def verify(model: str | None, data: str | None, case: str | None, form: str, out
     elif model is None or data is None:
         raise click.UsageError(f"Missing argument '{'MODEL' if model is None else 'DATA'}'.")
     else:
-        result = run_verify(model, data, Options(**chosen), progress_bar)
+        result = run_verify(_network(model), data, Options(**chosen), progress_bar)
     output = _page(output, result.html)
     if form == "junit":
         _put(result.junit(), output)
@@ -258,9 +299,8 @@ def verify(model: str | None, data: str | None, case: str | None, form: str, out
 
 
 @cli.command()
-@model_argument
+@model_options()
 @data_argument
-@spec_option
 @steps_option
 @schedule_option
 @arithmetic_option("float32")
@@ -275,9 +315,8 @@ def verify(model: str | None, data: str | None, case: str | None, form: str, out
 @format_option
 @output_option
 def run(
-    model: str,
+    model: Model,
     data: str,
-    spec: str | None,
     steps: int,
     schedule: str,
     arithmetic: str,
@@ -296,7 +335,7 @@ def run(
     from refsnn.policies.readout import correct
     from refsnn.tables import accuracy_table, activity_table
 
-    network = _network(model, spec)
+    network = _network(model)
     samples = refsnn.load_data(data, limit)
     with progress_bar("run") as progress:
         trace = refsnn.simulate(
@@ -330,9 +369,8 @@ def run(
 
 
 @cli.command()
-@model_argument
+@model_options()
 @data_argument
-@spec_option
 @steps_option
 @chip_option
 @click.option(
@@ -351,9 +389,8 @@ def run(
 @format_option
 @page_option
 def cost(
-    model: str,
+    model: Model,
     data: str,
-    spec: str | None,
     steps: int,
     chips: tuple[str, ...],
     limit: int | None,
@@ -374,7 +411,7 @@ def cost(
     from refsnn import cost_report
     from refsnn.costing import price_run
 
-    network = _network(model, spec)
+    network = _network(model)
     with progress_bar("run") as progress:
         priced = price_run(
             network, data, steps=steps, chips=chips or _default_chips(network), limit=limit, progress=progress, **chosen
@@ -384,7 +421,7 @@ def cost(
 
 
 @cli.command()
-@model_argument
+@model_options()
 @data_argument
 @click.option(
     "--calibration",
@@ -392,7 +429,6 @@ def cost(
     type=click.Path(exists=True, dir_okay=False),
     help="DATA to choose thresholds on; never the samples to score.",
 )
-@spec_option
 @steps_option
 @chip_option
 @click.option(
@@ -430,10 +466,9 @@ def cost(
 @format_option
 @page_option
 def score(
-    model: str,
+    model: Model,
     data: str,
     calibration: str,
-    spec: str | None,
     steps: int,
     chips: tuple[str, ...],
     policies: tuple[str, ...],
@@ -460,7 +495,7 @@ def score(
     from refsnn.scoring import Choice, score_run
     from refsnn.study import over_budget, refuse_overlap
 
-    network = _network(model, spec)
+    network = _network(model)
     described = [hwmodel.load_chip(name) for name in chips or _default_chips(network)]
     samples, held = refsnn.load_data(data, limit), refsnn.load_data(calibration, limit)
     if not chosen["allow_overlap"]:
@@ -485,17 +520,14 @@ def golden() -> None:
 
 
 @golden.command("record")
-@model_argument
+@model_options()
 @data_argument
-@spec_option
 @steps_option
 @schedule_option
 @limit_option
 @click.option("--output", "-o", required=True, type=click.Path(dir_okay=False), help="Golden file to write.")
 @format_option
-def golden_record(
-    model: str, data: str, spec: str | None, steps: int, schedule: str, limit: int | None, output: str, form: str
-) -> int:
+def golden_record(model: Model, data: str, steps: int, schedule: str, limit: int | None, output: str, form: str) -> int:
     """Write every spike, count, residual potential and readout of a run.
 
     \b
@@ -504,7 +536,7 @@ def golden_record(
     """
     import refsnn
 
-    trace = _recorded_run(model, data, spec, steps, schedule, limit)
+    trace = _recorded_run(model, data, steps, schedule, limit)
     refsnn.golden.record(trace, output)
     data_out = {"written": output, "network_digest": trace.network_digest, "steps": steps, "samples": trace.n_samples}
     return _emit(
@@ -518,12 +550,11 @@ def golden_record(
 
 @golden.command("check")
 @click.argument("file", type=click.Path(dir_okay=False))
-@model_argument
+@model_options()
 @data_argument
-@spec_option
 @format_option
 @output_option
-def golden_check(file: str, model: str, data: str, spec: str | None, form: str, output: str | None) -> int:
+def golden_check(file: str, model: Model, data: str, form: str, output: str | None) -> int:
     """Run MODEL on DATA as FILE was recorded and compare; exit 1 with the first divergence, 4 if FILE is not valid for them.
 
     \b
@@ -535,9 +566,7 @@ def golden_check(file: str, model: str, data: str, spec: str | None, form: str, 
     import refsnn
 
     wanted = refsnn.golden.recorded(file)
-    trace = _recorded_run(
-        model, data, spec, wanted["steps"], wanted["schedule"], wanted["arrays"]["readout"]["shape"][1]
-    )
+    trace = _recorded_run(model, data, wanted["steps"], wanted["schedule"], wanted["arrays"]["readout"]["shape"][1])
     verdict = refsnn.golden.check(file, trace)
     _emit("golden-check", {"equal": bool(verdict), **asdict(verdict)}, [str(verdict)], form, output)
     return 0 if verdict else 1
@@ -644,10 +673,29 @@ def diff(before: str, after: str, max_increase: float | None, form: str, output:
 # --- what the commands share ---------------------------------------------------------------------------------------
 
 
-def _network(model: str, spec: str | None) -> Network:
+def _loaded(model: Model) -> Loaded:
     import refsnn
 
-    return refsnn.load(model, spec=spec)
+    return refsnn.load_with_report(
+        model.path, spec=model.spec, strict=model.strict, semantics=_semantics(model.semantics, model.dt)
+    )
+
+
+def _network(model: Model) -> Network:
+    """The network; one line on stderr where not all of the file was taken, or not all that matters was in it."""
+    loaded = _loaded(model)
+    if loaded.report.summary:
+        click.echo(f"load: {model.path}: {loaded.report.summary}; 'refsnn summary --report' says what", err=True)
+    return loaded.network
+
+
+def _semantics(profile: str | None, dt: float | None) -> Any:
+    """What a NIR file leaves open, as --semantics and --dt give it."""
+    if profile is None and dt is None:
+        return None
+    from importlib import import_module
+
+    return import_module("refsnn.formats.nir_semantics").semantics_of(profile, dt)
 
 
 def _spiking(network: Network) -> Network:
@@ -668,10 +716,10 @@ def _source_accuracy(network: Network, samples: Data) -> float:
     return float((refsnn.forward(network, samples.x).output.argmax(-1) == samples.labels).mean())
 
 
-def _recorded_run(model: str, data: str, spec: str | None, steps: int, schedule: str, limit: int | None) -> Any:
+def _recorded_run(model: Model, data: str, steps: int, schedule: str, limit: int | None) -> Any:
     import refsnn
 
-    network = _spiking(_network(model, spec))
+    network = _spiking(_network(model))
     samples = refsnn.load_data(data, limit)
     record = refsnn.Record(spikes=network.neurons)
     with progress_bar("run") as progress:

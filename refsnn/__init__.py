@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from refsnn.formats import dump as dump
     from refsnn.formats import load as load
     from refsnn.formats import load_data as load_data
+    from refsnn.formats import load_with_report as load_with_report
     from refsnn.network import Network as Network
     from refsnn.network import Node as Node
     from refsnn.presets import preset as preset
@@ -76,6 +77,7 @@ _HOME = {
     "forward": "refsnn.source",
     "load": "refsnn.formats",
     "load_data": "refsnn.formats",
+    "load_with_report": "refsnn.formats",
     "preset": "refsnn.presets",
     "quantise": "refsnn.conversion",
     "simulate": "refsnn.simulator",

@@ -28,7 +28,6 @@ Bar = Callable[..., AbstractContextManager[Callable[[int, int], None]]]  # a tit
 class Options(Conversion):
     """The command's options, as they are given."""
 
-    spec: str | None = None
     snn: str | None = None
     steps: int = 8
     schedule: str = "lockstep"
@@ -68,9 +67,8 @@ class Result:
         return junit(self.verdict)
 
 
-def run_verify(model: str, data: str, options: Options, bar: Bar) -> Result:
-    """Compare MODEL with its spiking network on DATA; search if asked to."""
-    ann = refsnn.load(model, spec=options.spec)
+def run_verify(ann: Network, data: str, options: Options, bar: Bar) -> Result:
+    """Compare a source network with its spiking one on DATA; search if asked to."""
     spiking = refsnn.load(options.snn) if options.snn else options.of(ann)
     samples, domain = refsnn.load_data(data, options.limit), domain_of(options.domain)
     if options.calibration is not None:

@@ -174,7 +174,7 @@ def written(files, name, content):
         (["veryfy", "digits.yaml"], 2, "No such command 'veryfy'"),
         (["run", "digits.yaml", "test.npz", "--steps", "0"], 2, "refsnn: steps: expected a whole number of at least 1, got 0"),
         (["run", "digits.yaml", "test.npz", "--steps", "many"], 2, "'many' is not a valid integer"),
-        (["run", "digits.safetensors", "test.npz"], 2, "a weights file names no layers; give the spec that does"),
+        (["run", "digits.safetensors", "test.npz"], 3, "a weights file (safetensors), which names no layers; give the spec that does"),
         (["run", "unknown_key.yaml", "test.npz"], 2, "unknown_key.yaml:6:5: nodes[1].stride: unknown key"),
         (["run", "gone.yaml", "test.npz"], 3, "gone.safetensors: cannot read: No such file or directory"),
         (["run", "digits.yaml", "truncated.npz"], 3, "truncated.npz: begins like a zip file, but its directory is not readable"),
@@ -213,7 +213,7 @@ def test_a_mistake_is_one_sentence_an_exit_code_and_no_output(files, refsnn_comm
     written(files, "truncated.yaml", SPEC.replace("digits.s", "truncated.s"))
     written(files, "gone.yaml", SPEC.replace("digits.s", "gone.s"))
     written(files, "unknown_key.yaml", f"{SPEC}  - stride: 1\n    name: if1\n    layer: IF\n    v_threshold: 1.0\n")
-    written(files, "nan.yaml", SPEC.replace("digits.safetensors", "nan_weights.npz"))
+    written(files, "nan.yaml", SPEC.replace("digits.safetensors", "nan_weights.npz").replace("0.weight", "w"))
     written(files, "shape.yaml", "name: n\ninput: [1, 8, 8]\nweights: small.npz\nnodes:\n  - {name: flat, layer: Flatten}\n"
             "  - {name: fc, layer: Linear, weight: w}\n")  # fmt: skip
     written(files, "text.golden", "no golden")

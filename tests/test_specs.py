@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 import hwmodel
 import refsnn
-from refsnn.errors import FormatError, RefSNNError, SpecError
+from refsnn.errors import FormatError, LoadError, RefSNNError, SpecError
 from refsnn.formats import network_schema
 from refsnn.specs import parse
 
@@ -150,7 +150,9 @@ def test_missing_and_binary_files(tmp_path):
     (tmp_path / "bin.yaml").write_bytes(b"name: \xff")
     with pytest.raises(FormatError, match="byte 6 is not UTF-8; a spec is a YAML text"):
         refsnn.load(tmp_path / "bin.yaml")
-    with pytest.raises(SpecError, match="a weights file names no layers; give the spec that does"):
+    with pytest.raises(
+        LoadError, match=r"w\.safetensors: cannot read: No such file or directory; name a file that exists"
+    ):
         refsnn.load(tmp_path / "w.safetensors")
 
 

@@ -12,7 +12,8 @@ from refsnn.counterexample.case import Case
 from refsnn.errors import SpecError, did_you_mean
 from refsnn.files import write_atomic
 from refsnn.formats.model_file import Tensors
-from refsnn.formats.network_spec import described, network_of
+from refsnn.formats.network_spec import network_of
+from refsnn.formats.spec_writing import described
 from refsnn.network import Network
 from refsnn.schedules import schedule_of
 

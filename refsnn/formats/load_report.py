@@ -24,6 +24,7 @@ class Entry:
     what: str  # mapped: the parameter it became; otherwise why
     shape: tuple[int, ...] | None = None
     dtype: str | None = None
+    stated: bool = False  # the spec itself says that the tensor is ignored
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,22 @@ class LoadReport:
         return tuple(entry for entry in self.entries if entry.fate is fate)
 
     def require_all_mapped(self) -> None:
-        """A LoadError with code `strict` unless every entry is MAPPED."""
-        for entry in self.entries:
-            if entry.fate is not Fate.MAPPED:
-                more = len(self.entries) - len(self.of(Fate.MAPPED)) - 1
-                refuse(
-                    "strict", self.path, entry.name,
-                    f"{entry.fate.value}: {entry.what}{f' (and {more} more)' if more else ''}",
-                    "map it in the spec, or load without --strict",
-                )  # fmt: skip
+        """A LoadError with code `strict` unless every entry is MAPPED, or ignored because the spec says so."""
+        for entry in self.open:
+            more = len(self.open) - 1
+            refuse(
+                "strict", self.path, entry.name,
+                f"{entry.fate.value}: {entry.what}{f' (and {more} more)' if more else ''}",
+                "say it in the spec, or load without --strict",
+            )  # fmt: skip
+
+    @property
+    def open(self) -> tuple[Entry, ...]:
+        """What a user should look at: everything that is neither mapped nor stated."""
+        return tuple(entry for entry in self.entries if entry.fate is not Fate.MAPPED and not entry.stated)
+
+    @property
+    def summary(self) -> str:
+        """One line on what a user should look at, or nothing: '1 ignored, 3 defaulted'."""
+        counts = ((sum(entry.fate is fate for entry in self.open), fate.value) for fate in Fate)
+        return ", ".join(f"{count} {fate}" for count, fate in counts if count)

@@ -1,0 +1,125 @@
+"""A file -> a network, and the report on what became of every tensor of it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from refsnn import specs
+from refsnn.errors import LoadError, RefSNNError, SpecError
+from refsnn.formats.limits import Limits
+from refsnn.formats.load_report import Entry, Fate, LoadReport
+from refsnn.formats.model_file import Format, ModelFile
+from refsnn.formats.network_spec import Mapped, checked, spec_network
+from refsnn.formats.opening import open_model
+from refsnn.formats.refusals import refuse
+from refsnn.network import Network
+
+# formats that carry a graph -> module of refsnn.formats whose network_of(model, name) gives the network and its entries
+GRAPHS: Mapping[Format, str] = {
+    Format.ONNX: "onnx_network",
+    Format.NIR: "nir_import",
+    Format.KERAS: "keras_network",
+    Format.KERAS_H5: "keras_network",
+    Format.LAVA: "lava_network",
+}
+SPECS = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A network and the report on the file that it was read from."""
+
+    network: Network
+    report: LoadReport
+
+
+def load(
+    path: str | Path, *, spec: str | Path | None = None, strict: bool = False, semantics: Any = None,
+    limits: Limits = Limits(),
+) -> Network:  # fmt: skip
+    """The network of a spec file; of a file that carries a graph; or of a weights file with the spec that names its layers.
+
+    load("net.yaml") reads the weights that the spec names; load("net.safetensors", spec="net.yaml") reads these.
+    strict: a LoadError unless every tensor is mapped and nothing that matters is left to a default.
+    semantics: what a NIR file leaves open and changes results.
+    Raises SpecError with file, line and column; LoadError for a model file; ShapeError when they do not fit.
+    """
+    return load_with_report(path, spec=spec, strict=strict, semantics=semantics, limits=limits).network
+
+
+def load_with_report(
+    path: str | Path, *, spec: str | Path | None = None, strict: bool = False, semantics: Any = None,
+    limits: Limits = Limits(),
+) -> Loaded:  # fmt: skip
+    """As load, with the report on what was mapped, ignored, defaulted and guessed."""
+    if spec is not None:
+        loaded = _of_spec(specs.read(spec), open_model(path, limits))
+    elif Path(path).suffix in SPECS:
+        document = specs.read(path)
+        loaded = _of_spec(document, _named(document, limits))
+    else:
+        loaded = _of_graph(open_model(path, limits), semantics)
+    if semantics is not None and loaded.report.format != Format.NIR.value:
+        raise SpecError(f"{path}: semantics are for NIR files, this is {loaded.report.format}; leave them out")
+    if strict:
+        loaded.report.require_all_mapped()
+    return loaded
+
+
+def _named(document: specs.Document, limits: Limits) -> ModelFile | None:
+    """The weights file that the spec names."""
+    name = checked(document).get("weights")
+    if name is None:
+        return None
+    if not isinstance(name, str):
+        raise document.error(("weights",), f"expected the name of a file beside this one, got {name!r}")
+    return open_model(Path(document.path).parent / name, limits)
+
+
+def _of_spec(document: specs.Document, model: ModelFile | None) -> Loaded:
+    ignored = checked(document).get("ignore", [])
+    if model is None:
+        mapped = spec_network(document, {}, document.path)
+        return Loaded(mapped.network, LoadReport(document.path, "spec", mapped.defaulted))
+    mapped = spec_network(document, model.tensors, model.path)
+    return Loaded(mapped.network, LoadReport(model.path, model.format.value, _entries(model, mapped, ignored)))
+
+
+def _entries(model: ModelFile, mapped: Mapped, ignored: list[str]) -> tuple[Entry, ...]:
+    """A line for each tensor of the file, in its order; then for what was passed over; then for what was defaulted."""
+    uses: dict[str, list[str]] = {}
+    for use in mapped.uses:
+        uses.setdefault(use.tensor, []).append(use.what)
+    notes = {note.name: note.text for note in model.notes}
+    lines = []
+    for name, values in model.tensors.items():
+        kind = values.shape, str(values.dtype)
+        if name in uses:
+            lines.append(Entry(Fate.MAPPED, name, "; ".join([*uses[name], *filter(None, [notes.get(name)])]), *kind))
+            continue
+        pattern = next((each for each in ignored if fnmatchcase(name, each)), None)
+        why = "named by no node" if pattern is None else f"the spec ignores {pattern}"
+        lines.append(Entry(Fate.IGNORED, name, why, *kind, stated=pattern is not None))
+    passed = (Entry(Fate.IGNORED, note.name, note.text) for note in model.notes if note.name not in model.tensors)
+    return (*lines, *passed, *mapped.defaulted)
+
+
+def _of_graph(model: ModelFile, semantics: Any) -> Loaded:
+    """The network of a file that names its layers itself."""
+    if model.graph is None or model.format not in GRAPHS:
+        refuse(
+            "no-layers", model.path, "", f"a weights file ({model.format.value}), which names no layers",
+            "give the spec that does with --spec net.yaml; 'refsnn init WEIGHTS' writes a first one",
+        )  # fmt: skip
+    reader, name = import_module(f"refsnn.formats.{GRAPHS[model.format]}"), Path(model.path).stem
+    given = (model, semantics, name) if model.format is Format.NIR else (model, name)
+    try:
+        network, entries = reader.network_of(*given)
+    except LoadError:
+        raise
+    except RefSNNError as error:
+        raise type(error)(f"{model.path}: {error}") from error
+    return Loaded(network, LoadReport(model.path, model.format.value, tuple(entries)))
