@@ -27,6 +27,10 @@ if TYPE_CHECKING:
 POLICIES = ("fixed", "margin", "confidence", "entropy", "dynamic", "gate", "patience", "spikecp", "oracle")
 
 data_argument = click.argument("data", type=click.Path(exists=True, dir_okay=False))
+semantics_option = click.option(
+    "--semantics", metavar="PROFILE", help="Whose neurons a NIR file means; it does not say."
+)
+dt_option = click.option("--dt", type=float, metavar="SECONDS", help="Length of a step, for a NIR file.")
 
 
 @dataclass(frozen=True)
@@ -50,8 +54,8 @@ def model_options(required: bool = True) -> Callable[[Callable[..., int]], Calla
             help="Spec that names MODEL's layers, when MODEL is a weights file.",
         ),
         click.option("--strict", is_flag=True, help="Refuse MODEL if anything is ignored, defaulted or guessed."),
-        click.option("--semantics", metavar="PROFILE", help="Whose neurons a NIR file means; it does not say."),
-        click.option("--dt", type=float, metavar="SECONDS", help="Length of a step, for a NIR file."),
+        semantics_option,
+        dt_option,
     )
 
     def decorated(command: Callable[..., int]) -> Callable[..., int]:
@@ -175,6 +179,65 @@ def summary(model: Model, report: bool, form: str, output: str | None) -> int:
     }
     tables = [summary_table(network), *([report_table(loaded.report)] if report else [])]
     return _emit("summary", data, tables, form, output)
+
+
+@cli.command()
+@click.argument("weights", type=click.Path(exists=True, dir_okay=False))
+@click.option(
+    "--output",
+    "-o",
+    type=click.Path(dir_okay=False),
+    help="Spec to write (.yaml); default: print it. A file that is there already is kept.",
+)
+@semantics_option
+@dt_option
+@format_option
+def init(weights: str, output: str | None, semantics: str | None, dt: float | None, form: str) -> int:
+    """Write a first spec for WEIGHTS: layers guessed from names and shapes, refused until each guess is confirmed.
+
+    A file that holds its own graph is written out as spec and weights, without guesses.
+
+    \b
+    Example:
+      refsnn init weights.safetensors -o net.yaml
+    """
+    from refsnn.initialising import initialise
+
+    result = initialise(weights, output, _semantics(semantics, dt))
+    if form == "json" or output is not None:
+        return _emit("init", result.data, result.tables, form, None)
+    click.echo(result.text, nl=False)
+    return 0
+
+
+@cli.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path())
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["text", "json", "sarif"]),
+    default="text",
+    show_default=True,
+    help="What stdout is.",
+)
+@output_option
+def scan(files: tuple[str, ...], form: str, output: str | None) -> int:
+    """Say of each file whether it is a model that can be read safely; exit 3 if one is not. Nothing of it is run.
+
+    \b
+    Example:
+      refsnn scan weights.pt downloads/*.onnx --format sarif -o scan.sarif
+    """
+    import refsnn
+    from refsnn.formats.scanning import sarif, scan, scan_data
+    from refsnn.load_tables import scan_table
+
+    found = [scan(path) for path in files]
+    if form == "sarif":
+        _put(json.dumps(sarif(found, refsnn.__version__), indent=2) + "\n", output)
+    else:
+        _emit("scan", scan_data(found), [scan_table(found)], form, output)
+    return 0 if all(one.accepted for one in found) else 3
 
 
 @cli.command()

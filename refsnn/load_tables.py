@@ -1,9 +1,11 @@
-"""Load reports as tables and as plain data."""
+"""Load reports and scans as tables and as plain data."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from refsnn.formats.load_report import Entry, Fate, LoadReport
 from refsnn.formats.refusals import shown
+from refsnn.formats.scanning import Scanned, scan_rows
 from refsnn.tables import Table
 
 
@@ -37,3 +39,13 @@ def report_data(report: LoadReport) -> dict[str, Any]:
         for entry in report.entries
     ]
     return {"path": report.path, "format": report.format, "summary": report.summary, "entries": entries}
+
+
+def scan_table(files: Sequence[Scanned]) -> Table:
+    """A row for each file."""
+    refused = sum(not one.accepted for one in files)
+    return Table(
+        title=f"scan: {len(files)} files, {refused} refused; nothing of them was run",
+        columns=("result", "file", "what was read, or why not"),
+        rows=scan_rows(files),
+    )
