@@ -62,7 +62,7 @@ def test_the_policies_on_offer_are_those_that_can_be_made():
 
 
 def test_every_command_has_help_with_an_example(refsnn_command):
-    names = [*COMMANDS, "golden-check", "schema", "demo"]
+    names = [*COMMANDS, "golden-check", "schema", "demo", "init", "scan"]
     listed = refsnn_command("--help").out
     for name in names:
         words = name.split("-")

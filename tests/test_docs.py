@@ -63,13 +63,14 @@ def test_the_readmes_commands_run(specs, tmp_path, monkeypatch, capsys):
     (tmp_path / "net.yaml").write_text(text)
     (tmp_path / "digits.safetensors").write_bytes((specs / "networks" / "digits.safetensors").read_bytes())
     (tmp_path / "my.yaml").write_text((specs / "chips" / "digital_45nm.yaml").read_text())
+    (tmp_path / "weights.safetensors").write_bytes((tmp_path / "digits.safetensors").read_bytes())
     for name, split in (("test", "test"), ("held", "calibration")):
         data = refsnn.load_data(specs / "data" / f"digits_{split}.npz", limit=50)
         np.savez(tmp_path / f"{name}.npz", x=data.x, y=data.labels)
     commands = [
         line for block in blocks(ROOT / "README.md", "") for line in block.splitlines() if line.startswith("refsnn ")
     ]
-    assert len(commands) == 17
+    assert len(commands) == 19
     for command in commands:
         result = run_here(*shlex.split(command, comments=True)[1:], capsys=capsys)
         assert result.code == (1 if " verify " in command else 0), (command, result)
