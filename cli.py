@@ -31,6 +31,13 @@ semantics_option = click.option(
     "--semantics", metavar="PROFILE", help="Whose neurons a NIR file means; it does not say."
 )
 dt_option = click.option("--dt", type=float, metavar="SECONDS", help="Length of a step, for a NIR file.")
+set_option = click.option(
+    "--set",
+    "choices",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Something else that MODEL leaves open: input_shape=[1,28,28] (ONNX), if_scaling=dt (NIR); repeatable.",
+)
 
 
 @dataclass(frozen=True)
@@ -42,6 +49,7 @@ class Model:
     strict: bool
     semantics: str | None
     dt: float | None
+    choices: tuple[str, ...]
 
 
 def model_options(required: bool = True) -> Callable[[Callable[..., int]], Callable[..., int]]:
@@ -56,13 +64,14 @@ def model_options(required: bool = True) -> Callable[[Callable[..., int]], Calla
         click.option("--strict", is_flag=True, help="Refuse MODEL if anything is ignored, defaulted or guessed."),
         semantics_option,
         dt_option,
+        set_option,
     )
 
     def decorated(command: Callable[..., int]) -> Callable[..., int]:
         @wraps(command)
-        def collected(*, model: str | None, spec: str | None, strict: bool, semantics: str | None, dt: float | None,
-                      **rest: Any) -> int:  # fmt: skip
-            return command(model=None if model is None else Model(model, spec, strict, semantics, dt), **rest)
+        def collected(*, model: str | None, **rest: Any) -> int:
+            given = {name: rest.pop(name) for name in ("spec", "strict", "semantics", "dt", "choices")}
+            return command(model=None if model is None else Model(model, **given), **rest)
 
         for option in reversed(options):
             option(collected)
@@ -191,8 +200,11 @@ def summary(model: Model, report: bool, form: str, output: str | None) -> int:
 )
 @semantics_option
 @dt_option
+@set_option
 @format_option
-def init(weights: str, output: str | None, semantics: str | None, dt: float | None, form: str) -> int:
+def init(
+    weights: str, output: str | None, semantics: str | None, dt: float | None, choices: tuple[str, ...], form: str
+) -> int:
     """Write a first spec for WEIGHTS: layers guessed from names and shapes, refused until each guess is confirmed.
 
     A file that holds its own graph is written out as spec and weights, without guesses.
@@ -202,8 +214,9 @@ def init(weights: str, output: str | None, semantics: str | None, dt: float | No
       refsnn init weights.safetensors -o net.yaml
     """
     from refsnn.initialising import initialise
+    from refsnn.opened import choices_of
 
-    result = initialise(weights, output, _semantics(semantics, dt))
+    result = initialise(weights, output, *choices_of(semantics, dt, choices))
     if form == "json" or output is not None:
         return _emit("init", result.data, result.tables, form, None)
     click.echo(result.text, nl=False)
@@ -248,7 +261,7 @@ def scan(files: tuple[str, ...], form: str, output: str | None) -> int:
     "-o",
     required=True,
     type=click.Path(dir_okay=False),
-    help="Spec to write (.yaml); the weights go beside it (.safetensors).",
+    help="Spec to write (.yaml), the weights beside it (.safetensors); or .nir; or .onnx, which holds the source network.",
 )
 @click.option(
     "--quantise",
@@ -267,13 +280,15 @@ def convert(model: Model, form: str, output: str, quantise: str | None, **chosen
       refsnn convert net.yaml -o snn.yaml
       refsnn convert relu.yaml -o snn.yaml --balance percentile:99.9 --calibration calibration.npz
       refsnn convert net.yaml -o snn8.yaml --quantise fixed:8.5,24.14,24.14
+      refsnn convert net.yaml -o snn.nir
     """
     import refsnn
-    from refsnn.converting import Conversion
+    from refsnn.converting import Conversion, export
     from refsnn.tables import conversion_table
 
     ann = _network(model)
-    snn = Conversion(**chosen).of(ann)
+    # a network that spikes already needs no conversion to be written in another format
+    snn = ann if ann.is_spiking and output.endswith(".nir") else Conversion(**chosen).of(ann)
     if quantise is not None:
         arithmetic = _number(quantise)
         if not isinstance(arithmetic, refsnn.FixedPoint):
@@ -281,14 +296,16 @@ def convert(model: Model, form: str, output: str, quantise: str | None, **chosen
                 f"--quantise: {quantise!r} is no fixed-point format; give fixed:8.5,24.14,24.14"
             )
         snn = refsnn.quantise(snn, arithmetic)
-    paths = refsnn.dump(snn, output)
+    paths, lost = export(ann, snn, output)
     data = {
         "source_digest": ann.digest,
         "digest": snn.digest,
         "written": [str(path) for path in paths],
         "neurons": list(snn.neurons),
+        "not_said": list(lost),
     }
-    return _emit("convert", data, [conversion_table(ann, snn)], form, None)
+    notes = [f"{output} does not say: {sentence}" for sentence in lost]
+    return _emit("convert", data, [conversion_table(ann, snn), *notes], form, None)
 
 
 @cli.command()
@@ -738,9 +755,11 @@ def diff(before: str, after: str, max_increase: float | None, form: str, output:
 
 def _loaded(model: Model) -> Loaded:
     import refsnn
+    from refsnn.opened import choices_of
 
+    semantics, choices = choices_of(model.semantics, model.dt, model.choices)
     return refsnn.load_with_report(
-        model.path, spec=model.spec, strict=model.strict, semantics=_semantics(model.semantics, model.dt)
+        model.path, spec=model.spec, strict=model.strict, semantics=semantics, choices=choices
     )
 
 
@@ -750,15 +769,6 @@ def _network(model: Model) -> Network:
     if loaded.report.summary:
         click.echo(f"load: {model.path}: {loaded.report.summary}; 'refsnn summary --report' says what", err=True)
     return loaded.network
-
-
-def _semantics(profile: str | None, dt: float | None) -> Any:
-    """What a NIR file leaves open, as --semantics and --dt give it."""
-    if profile is None and dt is None:
-        return None
-    from importlib import import_module
-
-    return import_module("refsnn.formats.nir_semantics").semantics_of(profile, dt)
 
 
 def _spiking(network: Network) -> Network:

@@ -1,6 +1,9 @@
 """The conversion that a command line asks for."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,11 @@ from refsnn.errors import SpecError
 from refsnn.network import Network
 
 Array = np.ndarray[Any, Any]
+# suffix -> module of refsnn.formats, its function (network, path) -> what the format does not say, and which network it is of
+EXPORTS: Mapping[str, tuple[str, str, str]] = {
+    ".onnx": ("onnx_export", "write_onnx", "source"),
+    ".nir": ("nir_export", "write_nir", "spiking"),
+}
 RULES = "max, percentile:99.9 or error:8, with :channel behind it for a threshold of each channel"
 
 
@@ -37,6 +45,21 @@ class Conversion:
         if samples is None:
             raise SpecError("--calibrate-bias: needs samples to calibrate on; give --calibration FILE")
         return refsnn.calibrate_bias(ann, spiking, samples, steps=self.bias_steps)
+
+
+def export(source: Network, spiking: Network, output: str) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Write the network in the format that the name ends in; the files, and what that format does not say.
+
+    .onnx holds the source network, whose activations ONNX can say; everything else the spiking one.
+    """
+    if Path(output).suffix not in EXPORTS:
+        return refsnn.dump(spiking, output), ()
+    module, write, which = EXPORTS[Path(output).suffix]
+    try:
+        writer = getattr(import_module(f"refsnn.formats.{module}"), write)
+    except ModuleNotFoundError as error:
+        raise SpecError(f"{output}: {error.name} is not installed, which writes it; name the spec, '.yaml'") from error
+    return (Path(output),), tuple(writer(source if which == "source" else spiking, output))
 
 
 def balance_of(text: str) -> Balance:

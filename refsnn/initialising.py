@@ -1,5 +1,6 @@
 """What `refsnn init` does: a first spec for a weights file, or the whole one for a file that holds its own graph."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from refsnn.errors import SpecError
 from refsnn.files import write_atomic
 from refsnn.formats import dump, load_with_report, open_model
 from refsnn.formats.first_spec import first_spec
-from refsnn.formats.loading import GRAPHS, SPECS
+from refsnn.formats.loading import GRAPHS, NONE, SPECS
 from refsnn.load_tables import report_data, report_table
 from refsnn.tables import Table
 
@@ -22,7 +23,9 @@ class Initialised:
     tables: tuple[Table | str, ...]
 
 
-def initialise(weights: str, output: str | None, semantics: Any = None) -> Initialised:
+def initialise(
+    weights: str, output: str | None, semantics: Any = None, choices: Mapping[str, Any] = NONE
+) -> Initialised:
     """Write the spec to `output` unless that is None."""
     if output is not None and Path(output).suffix not in SPECS:
         raise SpecError(f"{output}: a spec's name ends in .yaml; name it '{Path(output).stem}.yaml'")
@@ -34,7 +37,7 @@ def initialise(weights: str, output: str | None, semantics: Any = None) -> Initi
             raise SpecError(
                 f"{weights}: holds its own graph, which is written as spec and weights; name the spec with -o"
             )
-        loaded = load_with_report(weights, semantics=semantics)
+        loaded = load_with_report(weights, semantics=semantics, choices=choices)
         paths = [str(path) for path in dump(loaded.network, output)]
         data = {"written": paths, "spec": Path(output).read_text(), "report": report_data(loaded.report)}
         return Initialised("", data, (report_table(loaded.report), f"written: {', '.join(paths)}"))

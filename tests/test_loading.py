@@ -203,6 +203,7 @@ def test_a_graph_becomes_a_network_with_its_entries(tmp_path, monkeypatch, snn):
     from refsnn.formats import loading
     from refsnn.formats.load_report import Entry
     from refsnn.formats.model_file import Format, ModelFile
+    from refsnn.layers import MaxMode
 
     entry = Entry(Fate.DEFAULTED, "act1.alpha", "0.01, the operator's default")
     monkeypatch.setattr(
@@ -214,6 +215,20 @@ def test_a_graph_becomes_a_network_with_its_entries(tmp_path, monkeypatch, snn):
     assert (loaded.network, loaded.report.entries, loaded.report.format) == (snn, (entry,), "ONNX")
     with pytest.raises(SpecError, match="semantics are for NIR files, this is ONNX; leave them out"):
         load_with_report(tmp_path / "net.onnx", semantics="norse")
+
+    taken = {}
+    reader.network_of = lambda model, name, *, input_shape=None, max_mode=MaxMode.OR: (
+        taken.update(shape=input_shape, mode=max_mode) or (snn, ())
+    )
+    load_with_report(tmp_path / "net.onnx", choices={"input_shape": [1, 8, 8], "max_mode": "leader"})
+    assert taken == {"shape": (1, 8, 8), "mode": MaxMode.LEADER}
+    for choices, message in (
+        ({"input_shap": 1}, "'input_shap' is no choice for ONNX; did you mean 'input_shape'?"),
+        ({"max_mode": "first"}, "max_mode: 'first' is none; known: or, leader, count"),
+    ):
+        with pytest.raises(SpecError) as error:
+            refsnn.load(tmp_path / "net.onnx", choices=choices)
+        assert str(error.value) == f"{tmp_path / 'net.onnx'}: {message}"
 
     def broken(model, name):
         raise ShapeError("fc1: does not fit")
@@ -255,3 +270,23 @@ def test_other_commands_say_in_one_line_that_something_was_left(folder, capsys):
     strict = run_here("run", folder / "n.yaml", folder / "x.npz", "--strict", capsys=capsys)
     assert (strict.code, strict.out) == (3, "")
     assert "ignored: named by no node (and 5 more)" in strict.err
+
+
+def test_semantics_and_choices_come_together_from_the_command_line():
+    from refsnn.opened import choices_of
+
+    assert choices_of(None, None, ()) == (None, {})
+    assert choices_of(None, None, ("input_shape=[1, 28, 28]", "ties_up=true", "mode=leader")) == (
+        None, {"input_shape": [1, 28, 28], "ties_up": True, "mode": "leader"}
+    )  # fmt: skip
+    with pytest.raises(SpecError, match="--set: expected KEY=VALUE, got 'ties_up'"):
+        choices_of(None, None, ("ties_up",))
+    with pytest.raises(
+        SpecError, match="--dt: is the step of a NIR file, whose neurons --semantics PROFILE names; give both"
+    ):
+        choices_of(None, 1e-4, ())
+
+
+def test_a_spec_leaves_nothing_open(folder):
+    with pytest.raises(SpecError, match="semantics and choices are for files that hold their own graph"):
+        refsnn.load(folder / "n.yaml", choices={"input_shape": [2]})

@@ -1,14 +1,17 @@
 """A file -> a network, and the report on what became of every tensor of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from fnmatch import fnmatchcase
 from importlib import import_module
+from inspect import Parameter, signature
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from refsnn import specs
-from refsnn.errors import LoadError, RefSNNError, SpecError
+from refsnn.errors import LoadError, RefSNNError, SpecError, did_you_mean
 from refsnn.formats.limits import Limits
 from refsnn.formats.load_report import Entry, Fate, LoadReport
 from refsnn.formats.model_file import Format, ModelFile
@@ -26,6 +29,7 @@ GRAPHS: Mapping[Format, str] = {
     Format.LAVA: "lava_network",
 }
 SPECS = (".yaml", ".yml")
+NONE: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -38,21 +42,22 @@ class Loaded:
 
 def load(
     path: str | Path, *, spec: str | Path | None = None, strict: bool = False, semantics: Any = None,
-    limits: Limits = Limits(),
+    limits: Limits = Limits(), choices: Mapping[str, Any] = NONE,
 ) -> Network:  # fmt: skip
     """The network of a spec file; of a file that carries a graph; or of a weights file with the spec that names its layers.
 
     load("net.yaml") reads the weights that the spec names; load("net.safetensors", spec="net.yaml") reads these.
     strict: a LoadError unless every tensor is mapped and nothing that matters is left to a default.
-    semantics: what a NIR file leaves open and changes results.
+    semantics: what a NIR file leaves open and changes results (refsnn.formats.nir_semantics.Semantics).
+    choices: what another file with a graph leaves open, by the keywords of its reader's network_of: input_shape for ONNX.
     Raises SpecError with file, line and column; LoadError for a model file; ShapeError when they do not fit.
     """
-    return load_with_report(path, spec=spec, strict=strict, semantics=semantics, limits=limits).network
+    return load_with_report(path, spec=spec, strict=strict, semantics=semantics, limits=limits, choices=choices).network
 
 
 def load_with_report(
     path: str | Path, *, spec: str | Path | None = None, strict: bool = False, semantics: Any = None,
-    limits: Limits = Limits(),
+    limits: Limits = Limits(), choices: Mapping[str, Any] = NONE,
 ) -> Loaded:  # fmt: skip
     """As load, with the report on what was mapped, ignored, defaulted and guessed."""
     if spec is not None:
@@ -61,9 +66,15 @@ def load_with_report(
         document = specs.read(path)
         loaded = _of_spec(document, _named(document, limits))
     else:
-        loaded = _of_graph(open_model(path, limits), semantics)
-    if semantics is not None and loaded.report.format != Format.NIR.value:
-        raise SpecError(f"{path}: semantics are for NIR files, this is {loaded.report.format}; leave them out")
+        return _strictly(_of_graph(open_model(path, limits), semantics, choices), strict)
+    if semantics is not None or choices:
+        raise SpecError(
+            f"{path}: semantics and choices are for files that hold their own graph; the spec says it all here"
+        )
+    return _strictly(loaded, strict)
+
+
+def _strictly(loaded: Loaded, strict: bool) -> Loaded:
     if strict:
         loaded.report.require_all_mapped()
     return loaded
@@ -107,19 +118,45 @@ def _entries(model: ModelFile, mapped: Mapped, ignored: list[str]) -> tuple[Entr
     return (*lines, *passed, *mapped.defaulted)
 
 
-def _of_graph(model: ModelFile, semantics: Any) -> Loaded:
+def _of_graph(model: ModelFile, semantics: Any, choices: Mapping[str, Any]) -> Loaded:
     """The network of a file that names its layers itself."""
     if model.graph is None or model.format not in GRAPHS:
         refuse(
             "no-layers", model.path, "", f"a weights file ({model.format.value}), which names no layers",
             "give the spec that does with --spec net.yaml; 'refsnn init WEIGHTS' writes a first one",
         )  # fmt: skip
-    reader, name = import_module(f"refsnn.formats.{GRAPHS[model.format]}"), Path(model.path).stem
-    given = (model, semantics, name) if model.format is Format.NIR else (model, name)
+    network_of, name = import_module(f"refsnn.formats.{GRAPHS[model.format]}").network_of, Path(model.path).stem
+    given: tuple[Any, ...] = (model, name)
+    if model.format is Format.NIR:
+        given = (model, semantics, name)
+    elif semantics is not None:
+        raise SpecError(f"{model.path}: semantics are for NIR files, this is {model.format.value}; leave them out")
+    chosen = _chosen(model, network_of, choices)
     try:
-        network, entries = reader.network_of(*given)
+        network, entries = network_of(*given, **chosen)
     except LoadError:
         raise
     except RefSNNError as error:
+        if str(error).startswith(model.path):
+            raise
         raise type(error)(f"{model.path}: {error}") from error
     return Loaded(network, LoadReport(model.path, model.format.value, tuple(entries)))
+
+
+def _chosen(model: ModelFile, network_of: Callable[..., Any], choices: Mapping[str, Any]) -> dict[str, Any]:
+    """The choices as the reader takes them; a SpecError for one that it does not know."""
+    known = {name: p for name, p in signature(network_of).parameters.items() if p.kind is Parameter.KEYWORD_ONLY}
+    chosen = {}
+    for name, value in choices.items():
+        if name not in known:
+            hint = did_you_mean(name, list(known)) if known else "; it leaves none open"
+            raise SpecError(f"{model.path}: {name!r} is no choice for {model.format.value}{hint}")
+        usual = known[name].default
+        try:
+            chosen[name] = type(usual)(value) if isinstance(usual, Enum) else value
+        except ValueError as error:
+            options = [str(option.value) for option in type(usual)]
+            raise SpecError(f"{model.path}: {name}: {value!r} is none{did_you_mean(str(value), options)}") from error
+        if isinstance(value, list):
+            chosen[name] = tuple(value)
+    return chosen
