@@ -56,9 +56,10 @@ def test_every_command_gives_a_table_that_fits_and_json(name, refsnn_command):
 
 
 def test_the_policies_on_offer_are_those_that_can_be_made():
-    from refsnn import cli, study
+    from refsnn import study
+    from refsnn.commands import options
 
-    assert cli.POLICIES == study.POLICIES
+    assert options.POLICIES == study.POLICIES
 
 
 def test_every_command_has_help_with_an_example(refsnn_command):
@@ -285,10 +286,10 @@ def test_the_demo(tmp_path):
 
 
 def test_the_command_lines_schedules_are_the_simulators():
-    from refsnn import cli
+    from refsnn.commands import options
     from refsnn.schedules import SCHEDULES
 
-    assert list(SCHEDULES) == cli.SCHEDULES
+    assert list(SCHEDULES) == options.SCHEDULES
 
 
 def test_fixed_point_from_the_command_line(refsnn_command):
