@@ -1,6 +1,5 @@
 """The conversion that a command line asks for."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -15,11 +14,6 @@ from refsnn.errors import SpecError
 from refsnn.network import Network
 
 Array = np.ndarray[Any, Any]
-# suffix -> module of refsnn.formats, its function (network, path) -> what the format does not say, and which network it is of
-EXPORTS: Mapping[str, tuple[str, str, str]] = {
-    ".onnx": ("onnx_export", "write_onnx", "source"),
-    ".nir": ("nir_export", "write_nir", "spiking"),
-}
 RULES = "max, percentile:99.9 or error:8, with :channel behind it for a threshold of each channel"
 
 
@@ -47,19 +41,32 @@ class Conversion:
         return refsnn.calibrate_bias(ann, spiking, samples, steps=self.bias_steps)
 
 
-def export(source: Network, spiking: Network, output: str) -> tuple[tuple[Path, ...], tuple[str, ...]]:
-    """Write the network in the format that the name ends in; the files, and what that format does not say.
+@dataclass(frozen=True)
+class Written:
+    """What export wrote, and in sentences what the format does not say."""
 
-    .onnx holds the source network, whose activations ONNX can say; everything else the spiking one.
+    paths: tuple[Path, ...]
+    lost: tuple[str, ...]
+
+
+def export(
+    source: Network, spiking: Network, output: str, *, dt: float | None = None, allow_loss: bool = False
+) -> Written:
+    """Write the network in the format that the name ends in.
+
+    .onnx holds the source network, whose activations ONNX can say; .nir the spiking one, a step of which lasts dt seconds;
+    any other name that of a spec. allow_loss: write NIR even where it changes results, and say so.
     """
-    if Path(output).suffix not in EXPORTS:
-        return refsnn.dump(spiking, output), ()
-    module, write, which = EXPORTS[Path(output).suffix]
-    try:
-        writer = getattr(import_module(f"refsnn.formats.{module}"), write)
-    except ModuleNotFoundError as error:
-        raise SpecError(f"{output}: {error.name} is not installed, which writes it; name the spec, '.yaml'") from error
-    return (Path(output),), tuple(writer(source if which == "source" else spiking, output))
+    suffix = Path(output).suffix
+    if suffix == ".onnx":
+        lost = import_module("refsnn.formats.onnx_export").write_onnx(source, output)
+    elif suffix == ".nir":
+        if dt is None:
+            raise SpecError(f"{output}: NIR counts in seconds; give the length of a step with --dt SECONDS")
+        lost = import_module("refsnn.formats.nir_export").write_nir(spiking, output, dt=dt, allow_loss=allow_loss)
+    else:
+        return Written(refsnn.dump(spiking, output), ())
+    return Written((Path(output),), tuple(map(str, lost)))
 
 
 def balance_of(text: str) -> Balance:

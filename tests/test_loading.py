@@ -13,6 +13,7 @@ from refsnn.errors import LoadError, ShapeError, SpecError
 from refsnn.formats import load_with_report, open_model
 from refsnn.formats.load_report import Fate
 from refsnn.formats.loading import GRAPHS
+from refsnn.formats.model_file import Format
 from refsnn.formats.opening import READERS
 from refsnn.strategies import networks
 
@@ -220,7 +221,7 @@ def test_a_graph_becomes_a_network_with_its_entries(tmp_path, monkeypatch, snn):
     reader.network_of = lambda model, name, *, input_shape=None, max_mode=MaxMode.OR: (
         taken.update(shape=input_shape, mode=max_mode) or (snn, ())
     )
-    load_with_report(tmp_path / "net.onnx", choices={"input_shape": [1, 8, 8], "max_mode": "leader"})
+    load_with_report(tmp_path / "net.onnx", choices={"input_shape": (1, 8, 8), "max_mode": "leader"})
     assert taken == {"shape": (1, 8, 8), "mode": MaxMode.LEADER}
     for choices, message in (
         ({"input_shap": 1}, "'input_shap' is no choice for ONNX; did you mean 'input_shape'?"),
@@ -277,7 +278,7 @@ def test_semantics_and_choices_come_together_from_the_command_line():
 
     assert choices_of(None, None, ()) == (None, {})
     assert choices_of(None, None, ("input_shape=[1, 28, 28]", "ties_up=true", "mode=leader")) == (
-        None, {"input_shape": [1, 28, 28], "ties_up": True, "mode": "leader"}
+        None, {"input_shape": (1, 28, 28), "ties_up": True, "mode": "leader"}
     )  # fmt: skip
     with pytest.raises(SpecError, match="--set: expected KEY=VALUE, got 'ties_up'"):
         choices_of(None, None, ("ties_up",))
@@ -289,4 +290,35 @@ def test_semantics_and_choices_come_together_from_the_command_line():
 
 def test_a_spec_leaves_nothing_open(folder):
     with pytest.raises(SpecError, match="semantics and choices are for files that hold their own graph"):
-        refsnn.load(folder / "n.yaml", choices={"input_shape": [2]})
+        refsnn.load(folder / "n.yaml", choices={"input_shape": (2,)})
+
+
+def test_numbers_beside_the_tensors_can_be_named_too(tmp_path, monkeypatch):
+    from refsnn.formats import loading
+    from refsnn.formats.model_file import Format, ModelFile
+
+    attributes = {"threshold": 2.5, "epoch": 7, "name": "run", "flag": True, "huge": 10**40, "w": 3}
+    model = ModelFile("w.pt", Format.TORCH, {"w": np.ones((2, 2))}, attributes)
+    monkeypatch.setattr(loading, "open_model", lambda path, limits: model)
+    (tmp_path / "n.yaml").write_text(
+        "name: n\ninput: [2]\nnodes:\n  - {name: fc, layer: Linear, weight: w}\n"
+        "  - {name: q, layer: QCFS, threshold: threshold, levels: 4}\n"
+    )
+    loaded = load_with_report("w.pt", spec=tmp_path / "n.yaml", strict=True)
+    assert loaded.network.nodes[1].layer.threshold == 2.5
+    assert lines(loaded.report) == [
+        ("mapped", "w", "fc.weight", (2, 2), "float64"), ("mapped", "threshold", "q.threshold", None, None)
+    ]  # fmt: skip
+
+
+@pytest.mark.skipif(Format.NIR not in READERS and Format.HDF5 not in READERS, reason="NIR is not read")
+def test_nir_is_written_with_a_step_and_read_back_as_it_was(tmp_path, capsys, specs):
+    pytest.importorskip("refsnn.formats.nir_export")
+    lif = specs / "networks" / "digits_lif.yaml"
+    refused = run_here("convert", lif, "-o", tmp_path / "n.nir", capsys=capsys)
+    assert refused.code == 2
+    assert "NIR counts in seconds; give the length of a step with --dt SECONDS" in refused.err
+    written = run_here("convert", lif, "-o", tmp_path / "n.nir", "--dt", "1e-3", "--allow-loss", capsys=capsys)
+    assert written.code == 0, written.err
+    again = run_here("summary", tmp_path / "n.nir", "--semantics", "refsnn", "--format", "json", capsys=capsys)
+    assert json.loads(again.out)["digest"] == refsnn.load(lif).digest

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 semantics_option = click.option(
     "--semantics", metavar="PROFILE", help="Whose neurons a NIR file means; it does not say."
 )
-dt_option = click.option("--dt", type=float, metavar="SECONDS", help="Length of a step, for a NIR file.")
+dt_option = click.option("--dt", type=float, metavar="SECONDS", help="Length of a step, in a NIR file.")
 set_option = click.option(
     "--set",
     "choices",

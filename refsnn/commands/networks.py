@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -144,11 +145,12 @@ def scan(files: tuple[str, ...], form: str, output: str | None) -> int:
     metavar="fixed:W,I,V",
     help="Round weights and constants to these formats too, so that the network runs in that arithmetic.",
 )
+@click.option("--allow-loss", is_flag=True, help="Write NIR even where that changes results, and list where.")
 @balance_option
 @calibration_option
 @v_init_option
 @bias_option
-def convert(model: Model, form: str, output: str, quantise: str | None, **chosen: Any) -> int:
+def convert(model: Model, form: str, output: str, quantise: str | None, allow_loss: bool, **chosen: Any) -> int:
     """Write the spiking network: BatchNorm folded, QCFS and ReLU replaced by IF neurons.
 
     \b
@@ -156,15 +158,16 @@ def convert(model: Model, form: str, output: str, quantise: str | None, **chosen
       refsnn convert net.yaml -o snn.yaml
       refsnn convert relu.yaml -o snn.yaml --balance percentile:99.9 --calibration calibration.npz
       refsnn convert net.yaml -o snn8.yaml --quantise fixed:8.5,24.14,24.14
-      refsnn convert net.yaml -o snn.nir
+      refsnn convert net.yaml -o snn.nir --dt 1e-3
     """
     import refsnn
     from refsnn.converting import Conversion, export
     from refsnn.tables import conversion_table
 
-    ann = network_of(model)
+    writes_nir = output.endswith(".nir")
+    ann = network_of(replace(model, dt=None) if writes_nir and model.semantics is None else model)
     # a network that spikes already needs no conversion to be written in another format
-    snn = ann if ann.is_spiking and output.endswith(".nir") else Conversion(**chosen).of(ann)
+    snn = ann if ann.is_spiking and writes_nir else Conversion(**chosen).of(ann)
     if quantise is not None:
         arithmetic = number_of(quantise)
         if not isinstance(arithmetic, refsnn.FixedPoint):
@@ -172,15 +175,15 @@ def convert(model: Model, form: str, output: str, quantise: str | None, **chosen
                 f"--quantise: {quantise!r} is no fixed-point format; give fixed:8.5,24.14,24.14"
             )
         snn = refsnn.quantise(snn, arithmetic)
-    paths, lost = export(ann, snn, output)
+    written = export(ann, snn, output, dt=model.dt, allow_loss=allow_loss)
     data = {
         "source_digest": ann.digest,
         "digest": snn.digest,
-        "written": [str(path) for path in paths],
+        "written": [str(path) for path in written.paths],
         "neurons": list(snn.neurons),
-        "not_said": list(lost),
+        "not_said": list(written.lost),
     }
-    notes = [f"{output} does not say: {sentence}" for sentence in lost]
+    notes = [f"{output} does not say: {sentence}" for sentence in written.lost]
     return emit("convert", data, [conversion_table(ann, snn), *notes], form, None)
 
 

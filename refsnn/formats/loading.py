@@ -10,11 +10,13 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numpy as np
+
 from refsnn import specs
 from refsnn.errors import LoadError, RefSNNError, SpecError, did_you_mean
 from refsnn.formats.limits import Limits
 from refsnn.formats.load_report import Entry, Fate, LoadReport
-from refsnn.formats.model_file import Format, ModelFile
+from refsnn.formats.model_file import Format, ModelFile, Tensors
 from refsnn.formats.network_spec import Mapped, checked, spec_network
 from refsnn.formats.opening import open_model
 from refsnn.formats.refusals import refuse
@@ -95,8 +97,14 @@ def _of_spec(document: specs.Document, model: ModelFile | None) -> Loaded:
     if model is None:
         mapped = spec_network(document, {}, document.path)
         return Loaded(mapped.network, LoadReport(document.path, "spec", mapped.defaulted))
-    mapped = spec_network(document, model.tensors, model.path)
+    mapped = spec_network(document, {**_numbers(model), **model.tensors}, model.path)
     return Loaded(mapped.network, LoadReport(model.path, model.format.value, _entries(model, mapped, ignored)))
+
+
+def _numbers(model: ModelFile) -> Tensors:
+    """Numbers that the file holds beside its tensors (a threshold saved as a Python float), which a spec can name, too."""
+    plain = {name: value for name, value in model.attributes.items() if type(value) in (int, float)}
+    return {name: np.asarray(value) for name, value in plain.items() if abs(value) < 1 << 63}
 
 
 def _entries(model: ModelFile, mapped: Mapped, ignored: list[str]) -> tuple[Entry, ...]:
@@ -114,8 +122,9 @@ def _entries(model: ModelFile, mapped: Mapped, ignored: list[str]) -> tuple[Entr
         pattern = next((each for each in ignored if fnmatchcase(name, each)), None)
         why = "named by no node" if pattern is None else f"the spec ignores {pattern}"
         lines.append(Entry(Fate.IGNORED, name, why, *kind, stated=pattern is not None))
+    numbers = (Entry(Fate.MAPPED, name, "; ".join(uses[name])) for name in uses if name not in model.tensors)
     passed = (Entry(Fate.IGNORED, note.name, note.text) for note in model.notes if note.name not in model.tensors)
-    return (*lines, *passed, *mapped.defaulted)
+    return (*lines, *numbers, *passed, *mapped.defaulted)
 
 
 def _of_graph(model: ModelFile, semantics: Any, choices: Mapping[str, Any]) -> Loaded:
@@ -157,6 +166,4 @@ def _chosen(model: ModelFile, network_of: Callable[..., Any], choices: Mapping[s
         except ValueError as error:
             options = [str(option.value) for option in type(usual)]
             raise SpecError(f"{model.path}: {name}: {value!r} is none{did_you_mean(str(value), options)}") from error
-        if isinstance(value, list):
-            chosen[name] = tuple(value)
     return chosen
