@@ -13,6 +13,7 @@ from refsnn.formats.model_file import Tensors
 from refsnn.formats.references import Use, Weights, named_weights, resolved
 from refsnn.formats.refusals import refuse
 from refsnn.formats.spec_schema import KEYS, DelayedInput, tensor_fields
+from refsnn.formats.spec_writing import described as described
 from refsnn.layers import LAYERS
 from refsnn.network import INPUT, Network, Node
 from refsnn.presets import preset
