@@ -260,7 +260,7 @@ NEAREST = (
     ("refsnn/policies", "test_policies test_policy_laws"),
     ("refsnn/golden", "test_golden"),
     ("refsnn/study", "test_cli"),
-    ("refsnn/formats", "test_formats test_specs"),
+    ("refsnn/formats", "test_formats test_specs test_loading test_init test_scan"),
     ("refsnn/files", "test_cli test_golden"),
     (
         "hwmodel",

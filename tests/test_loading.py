@@ -322,3 +322,48 @@ def test_nir_is_written_with_a_step_and_read_back_as_it_was(tmp_path, capsys, sp
     assert written.code == 0, written.err
     again = run_here("summary", tmp_path / "n.nir", "--semantics", "refsnn", "--format", "json", capsys=capsys)
     assert json.loads(again.out)["digest"] == refsnn.load(lif).digest
+
+
+def test_a_readers_remark_stands_in_the_tensors_line(tmp_path, monkeypatch):
+    """bfloat16 that was raised to float32, and something that was passed over."""
+    from refsnn.formats import loading
+    from refsnn.formats.model_file import ModelFile, Note
+
+    notes = (Note("w", "bfloat16, read as float32", False), Note("optimizer", "a dict of a training run", True))
+    model = ModelFile("w.pt", Format.TORCH, {"w": np.ones((2, 2), np.float32)}, notes=notes)
+    monkeypatch.setattr(loading, "open_model", lambda path, limits: model)
+    (tmp_path / "n.yaml").write_text("name: n\ninput: [2]\nnodes:\n  - {name: fc, layer: Linear, weight: w}\n")
+    assert lines(load_with_report("w.pt", spec=tmp_path / "n.yaml").report) == [
+        ("mapped", "w", "fc.weight; bfloat16, read as float32", (2, 2), "float32"),
+        ("ignored", "optimizer", "a dict of a training run", None, None),
+    ]
+
+
+def test_half_precision_weights_give_the_results_of_their_exact_values(specs, tmp_path):
+    tensors = open_model(specs / "networks" / "digits.safetensors").tensors
+    spec = specs / "networks" / "digits.yaml"
+    for name, kind in (("half", np.float16), ("single", np.float32)):
+        np.savez(
+            tmp_path / f"{name}.npz", **{key: values.astype(np.float16).astype(kind) for key, values in tensors.items()}
+        )
+    x = refsnn.load_data(specs / "data" / "digits_test.npz", limit=5).x
+    half, single = (refsnn.load(tmp_path / f"{name}.npz", spec=spec) for name in ("half", "single"))
+    assert_identical(refsnn.forward(half, x).output, refsnn.forward(single, x).output)
+    one, two = (refsnn.simulate(refsnn.convert(network), x, steps=4).readout for network in (half, single))
+    assert_identical(one, two)
+
+
+@pytest.mark.skipif(Format.TORCH not in READERS, reason="PyTorch files are not read")
+@pytest.mark.parametrize("name", ["mnist_qcfs_L8", "cifar_w32_L8"])
+def test_from_pytorch_to_safetensors_and_back_is_the_same_network(name, tmp_path):
+    from pathlib import Path
+
+    spec = Path(__file__).resolve().parents[2] / "shared" / "models" / f"{name}.yaml"
+    if not spec.exists():
+        pytest.skip(f"{spec} is not there")
+    network = refsnn.load(spec)
+    refsnn.dump(network, tmp_path / "one.yaml")
+    again = refsnn.load(tmp_path / "one.yaml", strict=True)
+    assert again.digest == network.digest
+    refsnn.dump(again, tmp_path / "two.yaml")
+    assert (tmp_path / "two.safetensors").read_bytes() == (tmp_path / "one.safetensors").read_bytes()

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
+from itertools import pairwise
 
 import numpy as np
 
@@ -51,6 +52,7 @@ class Group:
     tensors: Tensors  # the same keys -> values
     kind: Kind
     channels_last: bool  # Keras's and Flax's order of axes
+    by_shape: bool = False  # that order is a guess: only so do the layers' sizes fit together
 
     @property
     def word(self) -> str:
@@ -87,17 +89,15 @@ class Group:
 def grouped(model: ModelFile) -> tuple[Group, ...]:
     """The file's groups, in the order in which the layers most probably come."""
     parts: dict[str, dict[str, str]] = {}
-    own = {name for name in model.tensors if _role(name, model.tensors) in ("mean", "var")}
-    modules_with_statistics = {_module(name) for name in own}
+    norms = {_module(name) for name, values in model.tensors.items() if _is_statistic(name, values)}
     for name in model.tensors:
         module, word = _module(name), _word(name)
-        is_norm = module in modules_with_statistics
-        role = "bias" if word == "beta" and is_norm else ROLES.get(word, word)
+        role = "bias" if word == "beta" and module in norms else ROLES.get(word, word)
         parts.setdefault(module, {})[role if role not in parts.get(module, {}) else word] = name
     groups = tuple(_group(module, names, model.tensors) for module, names in parts.items())
-    if model.format in IN_FILE_ORDER:
-        return groups
-    return _sorted(tuple(sorted(groups, key=lambda group: natural(group.module))))
+    if model.format not in IN_FILE_ORDER:
+        groups = _sorted(tuple(sorted(groups, key=lambda group: natural(group.module))))
+    return _turned(groups)
 
 
 def natural(name: str) -> tuple[tuple[int, int, str], ...]:
@@ -109,7 +109,13 @@ def _split(name: str) -> tuple[str, str]:
     for collection in COLLECTIONS:
         name = name.removeprefix(collection)
     cut = max(name.rfind("."), name.rfind("/"))
-    return (name[:cut], name[cut + 1 :]) if cut >= 0 else ("", name)
+    if cut >= 0:
+        return name[:cut], name[cut + 1 :]
+    lettered = re.fullmatch(r"([WwBb])_?(\d+)", name)  # W1, b1: a layer's number behind its parameter
+    if lettered:
+        return lettered[2], lettered[1].lower()
+    module, _, word = name.rpartition("_")  # fc1_weight
+    return (module, word) if word in ROLES else ("", name)
 
 
 def _module(name: str) -> str:
@@ -120,8 +126,8 @@ def _word(name: str) -> str:
     return _split(name)[1].removesuffix(":0")
 
 
-def _role(name: str, tensors: Tensors) -> str:
-    return ROLES.get(_word(name), "") if tensors[name].ndim == 1 else ""
+def _is_statistic(name: str, values: Array) -> bool:
+    return values.ndim == 1 and ROLES.get(_word(name)) in ("mean", "var")
 
 
 def _group(module: str, names: dict[str, str], tensors: Tensors) -> Group:
@@ -167,6 +173,16 @@ def _sorted(groups: tuple[Group, ...]) -> tuple[Group, ...]:
             place = _next_place(placed, place + 1, group)
             placed.insert(place, group)
     return tuple(placed)
+
+
+def _turned(groups: tuple[Group, ...]) -> tuple[Group, ...]:
+    """The groups, Linears with their inputs first where only that order lets each read what the one before gives."""
+    shapes = [g.weight.shape for g in groups if g.kind is Kind.LINEAR]
+    if any(g.kind in CONVOLUTIONS or g.channels_last for g in groups):
+        return groups
+    if all(a[0] == b[1] for a, b in pairwise(shapes)) or not all(a[1] == b[0] for a, b in pairwise(shapes)):
+        return groups
+    return tuple(replace(g, channels_last=True, by_shape=True) if g.kind is Kind.LINEAR else g for g in groups)
 
 
 def _next_place(placed: list[Group], start: int, group: Group) -> int:

@@ -104,6 +104,8 @@ def _weights(chain: Chain, group: Group) -> Chain:
     if group.channels_last:
         axes = {Kind.LINEAR: "in_out", Kind.CONV2D: "HWIO", Kind.CONV1D: "WIO"}[group.kind]
         entry["weight"] = {"tensor": group.names["weight"], "layout": axes}
+    if group.by_shape:
+        guesses.append("inputs first, since only so the sizes fit together")
     behind_map = bool(chain.nodes) and chain.nodes[-1].entry.get("layer") == "Flatten"
     if not convolution and behind_map and chain.channels:
         side = isqrt(inputs // chain.channels)
