@@ -21,6 +21,9 @@ def model_case(name):
     path = FOLDER.parent / name
     if not path.exists():
         pytest.skip(f"../shared/cases/{name} is not there")
+    return path
+
+
 def shared(name):
     """The path of a file of the folder beside the repository; a skip where it is not there."""
     path = FOLDER.parents[1] / name
