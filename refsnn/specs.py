@@ -20,6 +20,7 @@ T = TypeVar("T")
 Path_ = tuple[str | int, ...]  # where in the document: ("nodes", 2, "stride")
 Count = Annotated[int, Field(ge=1, strict=True)]
 UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden")  # pydantic's names for it
+SHOWN = 40  # characters of a value that a message repeats
 MAX_BYTES = 4 << 20  # a spec is written by hand; a larger file is something else
 
 
@@ -126,7 +127,12 @@ def _construct(loader: _Loader, node: Node, where: Path_, positions: dict[Path_,
     assert isinstance(node, ScalarNode)
     if node.tag.rpartition(":")[2] not in ("str", "int", "float", "bool", "null"):
         _plain(node, "tag:yaml.org,2002:str", path)
-    return loader.construct_object(node)
+    try:
+        return loader.construct_object(node)
+    except ValueError as error:  # '!!int x', or more digits than Python turns into a number
+        line, column = node.start_mark.line + 1, node.start_mark.column + 1
+        what = f"{node.value[:SHOWN]!r}{'…' if len(node.value) > SHOWN else ''}"
+        raise SpecError(f"{path}:{line}:{column}: {what} is no number that can be read; write it in digits") from error
 
 
 def _mapping(
