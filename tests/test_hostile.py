@@ -1,0 +1,86 @@
+"""Opening a file runs nothing, opens nothing else, costs little, and says why it refuses: on every file of the corpus.
+
+The child processes are tests/hostile/child.py; what they may do is in its Watch, what opening may cost in hostile.watching.
+"""
+
+from collections import Counter
+
+import pytest
+from hostile import valid
+from hostile.corpus import corpus
+from hostile.watching import how_opened, observed, opened
+
+from refsnn.formats.refusals import CODES
+
+# one child each, of about equal time: HDF5 files start a process of their own
+BATCHES = (
+    ("pickle", "torch", "zip", "yaml"),
+    ("safetensors", "numpy", "onnx", "msgpack", "mat", "impostor"),
+    ("hdf5",),
+    ("keras", "truncated"),
+)
+
+
+def kind(case):
+    return case.name.split("/")[0]
+
+
+@pytest.mark.parametrize("kinds", BATCHES, ids="-".join)
+def test_hostile_files_are_refused_and_nothing_else_happens(kinds, tmp_path):
+    cases = [case for case in corpus() if kind(case) in kinds]
+    outcomes = opened(tmp_path, cases)
+    faults = [
+        f"{case.name}: {fault}"
+        for case, found in zip(cases, outcomes, strict=True)
+        for fault in found.faults(case.codes)
+    ]
+    assert not faults, "\n".join(faults)
+
+
+def test_good_files_open_under_the_same_watch(tmp_path):
+    """Else a watch that stops everything would pass for readers that refuse."""
+    for suffix, make in valid.FILES.items():
+        (tmp_path / f"x.{suffix}").write_bytes(make())
+    paths = [tmp_path / f"x.{suffix}" for suffix in valid.FILES]
+    outcomes = observed(tmp_path, [(how_opened(path), path) for path in paths])
+    faults = [f"{found.name}: {fault}" for found in outcomes for fault in found.faults()]
+    assert not faults, "\n".join(faults)
+
+
+def test_the_corpus_is_of_every_kind_and_its_codes_exist():
+    found = Counter(kind(case) for case in corpus())
+    assert set(found) == {name for batch in BATCHES for name in batch}
+    assert len(corpus()) - found["truncated"] >= 80
+    assert {code for case in corpus() for code in case.codes} <= {
+        *CODES,
+        "SpecError",
+        "FormatError",
+        "ShapeError",
+        "UnsupportedLayerError",
+    }
+
+
+# what an unsafe loader does -> what the watch says of it
+SEEN = {
+    "unpickle": "tried pickle.find_class ('posix', 'system')",
+    "misread": "tried open ('/etc/hostname', 'r', 524288)",
+    "allocate": "200 MiB for 26 bytes",
+    "reserve": "raised: MemoryError",
+    "linger": "2.5 s",
+    "evaluate": "tried compile (b'1 + 1', '<string>')",
+    "start": "tried subprocess.Popen ('true', ['true'], None, None)",
+    "write": "tried open",
+    "swallow": "tried os.system (b'true',)",
+    "hang": "lost: status -9",
+}
+
+
+def test_an_unsafe_loader_is_seen(tmp_path):
+    path = tmp_path / "x.pkl"
+    path.write_bytes(b"cposix\nsystem\n(S'true'\ntR.")
+    assert path.stat().st_size == 26
+    outcomes = observed(tmp_path, [(misdeed, path) for misdeed in SEEN])
+    for (misdeed, expected), found in zip(SEEN.items(), outcomes, strict=True):
+        faults = found.faults(frozenset({"executable"}) if misdeed == "swallow" else None)
+        assert any(fault.startswith(expected) for fault in faults), (misdeed, faults)
+    assert not (tmp_path / "written").exists()
