@@ -81,7 +81,7 @@ def headers():
         "fstring": "f'{__import__(\"os\")}'", "not-a-dict": "(1, 2)", "no-keys": "{}", "set": "{'descr', 'shape'}",
         "more-keys": described().replace("}", "'x': 1}"), "descr-object": described("'|O'"), "descr-object8": described("'O8'"),
         "descr-structured": described("[('a', '<f4'), ('b', '<f4')]"), "descr-with-object": described("[('a', '|O')]"),
-        "descr-void": described("'|V4'"), "descr-unicode": described("'<U1'"), "descr-bytes": described("'|S4'"),
+        "descr-void": described("'|V4'"),
         "descr-date": described("'<M8[s]'"), "descr-unknown": described("'<z9'"), "descr-number": described("4"),
         "descr-comma": described("'f4,f4'"), "descr-huge": described("'|V2147483647'"), "descr-subarray": described("('<f4', (99999, 99999))"),
         "descr-nested": described("[" * 40 + "('a', '<f4')" + "]" * 40), "descr-zero-width": described("'|S0'"),

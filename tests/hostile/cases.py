@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+OPENED = "opened"  # among the codes: the file is odd and harmless, so that a reader may also take it
+
 
 @dataclass(frozen=True)
 class Case:

@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from hostile.misdeeds import MISDEEDS
+from refsnn.formats.refusals import shown
 
 QUIET = {  # events that reach nothing outside the process
     "object.__getattr__", "object.__setattr__", "builtins.id", "array.__new__", "sys._getframe",
@@ -165,6 +166,7 @@ def main():
     for how, path in warm:
         with contextlib.suppress(Exception):  # whether good files open is a test of its own
             open_as(how, path)
+    shown("\0")  # what a message needs of the standard library, too
     import pickle  # noqa: F401, of the misdeed: its call is what must be seen, not its import
 
     gc.freeze()

@@ -130,11 +130,11 @@ def nodes():
 def bytes_of():
     """name, file, codes: below the level of messages."""
     good = onnx()
-    yield "length-beyond", good[:-200] + b"\x3a" + varint(1 << 40) + good[-200:], LIES
+    yield "length-beyond", whole(1, 8) + b"\x3a" + varint(1 << 40) + good[2:], LIES
     yield "length-64-bits", whole(1, 8) + b"\x3a" + b"\xff" * 9 + b"\x01", LIES
     yield "varint-endless", whole(1, 8) + b"\x3a" + b"\xff" * 1000, LIES
     yield "wire-type-7", good + b"\x3f\x00", LIES
-    yield "groups-deep", whole(1, 8) + b"\x3b" * 100_000, (*LIES, "nesting")
+    yield "groups-deep", whole(1, 8) + b"\x3b" * 100_000, (*LIES, "nesting", "unknown-format")
     yield "field-zero", good + b"\x00\x00", LIES
     yield "two-graphs", good + chunk(7, graph()), (*LIES, "duplicate-name", *NODE)
     yield "no-graph", whole(1, 8) + chunk(2, "x") + chunk(8, whole(2, 17)), (*LIES, *NODE)

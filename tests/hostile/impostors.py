@@ -36,7 +36,7 @@ def cases():
         "tflite.tflite": (b"\x1c\x00\x00\x00TFL3" + bytes(40), ("no-light-reader",)), "arrow.feather": (b"ARROW1\x00\x00" + bytes(40), ("no-light-reader",)),
         "checkpoint.index": (bytes(100) + b"\x57\xfb\x80\x8b\x24\x75\x47\xdb", ("no-light-reader",)),
         "matlab-7.3.mat": (b"MATLAB 7.3 MAT-file".ljust(512) + valid.nir(), ("no-light-reader",)),
-        "elf.pt": (b"\x7fELF\x02\x01\x01" + bytes(40), none), "pyc.pt": (b"\xcb\r\r\n" + bytes(40), none), "png.pt": (b"\x89PNG\r\n\x1a\n" + bytes(40), none),
+        "elf.pt": (b"\x7fELF\x02\x01\x01" + bytes(40), none), "pyc.pt": (b"\xcb\r\r\n" + bytes(40), none), "png.pt": (b"\x89PNG\r\n\x1a\n" + bytes(40), (*none, "damaged", "duplicate-name")),
         "pdf.pt": (b"%PDF-1.7\n", none), "rar.pt": (b"Rar!\x1a\x07\x00" + bytes(40), none), "sqlite.pt": (b"SQLite format 3\x00" + bytes(40), none),
         "empty.pt": (b"", ("empty",)), "three-bytes.pt": (b"abc", other), "nul.pt": (b"\0", other), "zeros.pt": (bytes(1 << 16), (*other, "damaged")),
         "ones.pt": (b"\xff" * (1 << 16), (*other, "damaged")), "caffemodel.caffemodel": (b"\x0a\x07LeNet\x00\x00\xa2\x06" + bytes(64), (*other, "damaged")),

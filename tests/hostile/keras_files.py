@@ -41,7 +41,7 @@ def cases():
     deep = b'{"config":' * 5_000 + b"1" + b"}" * 5_000
     texts = {
         "deep": deep, "not-json": b"os.system('true')", "list": b"[]", "empty": b"", "not-utf8": b'{"\xff": 1}',
-        "nan": json.dumps(dense()).replace("2", "NaN", 1).encode(), "pickle": b"\x80\x02cos\nsystem\n.", "huge-number": b'{"a": ' + b"9" * 10_000 + b"}",
+        "nan": json.dumps(dense()).replace('"units": 2', '"units": NaN').encode(), "pickle": b"\x80\x02cos\nsystem\n.", "huge-number": b'{"a": ' + b"9" * 10_000 + b"}",
         "duplicate-key": b'{"class_name": "Sequential", ' + json.dumps(dense()).encode()[1:],
         "deep-lists": b"[" * 100_000,
     }  # fmt: skip

@@ -37,7 +37,7 @@ class Outcome:
         wrong = [f"tried {event}" for event in self.events]
         if codes is None and self.ended != "opened":
             wrong.append(f"{self.ended}: {self.code} {self.message}")
-        if codes is not None and (self.ended != "refused" or self.code not in codes):
+        if codes is not None and (self.code if self.ended == "refused" else self.ended) not in codes:
             wrong.append(f"{self.ended} {self.code} {self.message}, expected {' or '.join(sorted(codes))}")
         for what, bytes_ in (("", self.peak), (" in the process that reads HDF5", self.inner)):
             if bytes_ > MEMORY + PER_BYTE * self.size:
