@@ -18,6 +18,7 @@ import time
 from pathlib import Path
 
 from hostile.misdeeds import MISDEEDS
+from hostile.reading import read_model, read_spec
 from refsnn.formats.refusals import shown
 
 QUIET = {  # events that reach nothing outside the process
@@ -43,14 +44,12 @@ def status(process="self"):
 
 def open_as(how, path):
     """Do what the job asks; `how` is model, spec, or one of MISDEEDS."""
-    from refsnn.formats import load, open_model
-
     if how in MISDEEDS:
         MISDEEDS[how](path)
     elif how == "spec":
-        load(path)
+        read_spec(path)
     else:
-        open_model(path)
+        read_model(path)
 
 
 class Watch:
@@ -83,6 +82,8 @@ class Watch:
         if event == "subprocess.Popen":
             _, command, folder, _ = arguments
             return self.reader is not None and folder is None and self.is_reader(command)
+        if event == "os.listdir":  # find_spec("h5py") looks again where a folder has changed
+            return arguments[0] in sys.path
         return event in QUIET
 
     def is_reader(self, command):
