@@ -1,16 +1,23 @@
-"""`python -m hostile [PART OF A NAME]`: opens the corpus under watch and prints name, code, peak, seconds and faults."""
+"""Opens the corpus, or one file, under watch and prints name, code, peak, seconds and faults.
+
+cd tests && python -m hostile [PART OF A NAME | FILE]
+"""
 
 import sys
 import tempfile
 from pathlib import Path
 
+from hostile.cases import ANY, Case
 from hostile.corpus import corpus
 from hostile.watching import opened
 
 
 def main():
     part = sys.argv[1] if len(sys.argv) > 1 else ""
-    cases = [case for case in corpus() if part in case.name]
+    if Path(part).is_file():
+        cases = [Case(Path(part).name, Path(part).read_bytes(), ANY)]
+    else:
+        cases = [case for case in corpus() if part in case.name]
     with tempfile.TemporaryDirectory() as folder:
         outcomes = opened(Path(folder), cases)
     bad = 0

@@ -3,7 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from refsnn.formats.refusals import CODES
+
 OPENED = "opened"  # among the codes: the file is odd and harmless, so that a reader may also take it
+
+# errors of ours that have no code: of specs, and of networks that graphs turn out to be
+UNCODED = ("SpecError", "FormatError", "ShapeError", "UnsupportedLayerError")
+ANY = frozenset((OPENED, *CODES, *UNCODED))  # of a file that is damaged at random
 
 
 @dataclass(frozen=True)

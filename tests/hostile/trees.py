@@ -3,7 +3,7 @@
 import zlib
 
 from hostile import valid
-from hostile.cases import case
+from hostile.cases import OPENED, case
 from hostile.valid import fill_nir, hdf5
 
 LIES = ("size-lie", "truncated", "damaged", "expansion", "too-large")
@@ -139,7 +139,7 @@ def shapes():
     yield (
         "many-attributes",
         attributes,
-        ("nesting", "too-large", "unsupported-type", "expansion", "damaged", "unsupported-node", "size-lie"),
+        ("nesting", "too-large", "unsupported-type", "expansion", "damaged", "unsupported-node", "size-lie", OPENED),
     )
     yield "many-texts", texts, ("nesting", "too-large", *LIES, "cycle", "unsupported-node")
     yield "named-type", lambda file: file["node"].__setitem__("t", np.dtype("f8")), ("unsupported-type",)
