@@ -53,9 +53,9 @@ def fuzz(reader, seconds, findings):
         done = subprocess.run(
             [sys.executable, __file__, reader, "--arguments", *OPTIONS, f"-max_total_time={seconds}",
              f"-artifact_prefix={findings}/{reader}-", grown, str(Path(__file__).parent / "fuzz_seeds" / reader)],
-            capture_output=True, text=True, errors="replace", check=False,
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
         )  # fmt: skip
-    return done.returncode == 0, done.stderr
+    return done.returncode == 0, done.stdout
 
 
 def count(text, name):
