@@ -26,8 +26,10 @@ def start(reader, arguments):
     """Fuzz in this process; does not return. Only what is imported here is watched for coverage."""
     import atheris
 
-    with atheris.instrument_imports(include=["refsnn.formats", "refsnn.specs", "yaml"], enable_loader_override=False):
-        from fuzz_targets import TARGETS
+    with atheris.instrument_imports(
+        include=["fuzz_targets", "refsnn.formats", "refsnn.specs", "yaml"], enable_loader_override=False
+    ):
+        from fuzz_targets import MISTAKES, TARGETS
 
         import refsnn.formats
         from refsnn.errors import RefSNNError
@@ -37,7 +39,7 @@ def start(reader, arguments):
         ):  # readers are imported when a file needs them, which is too late
             import_module(f"refsnn.formats.{module.name}")
 
-    target = TARGETS[reader][0]
+    target = (TARGETS | MISTAKES)[reader][0]
 
     def once(data):
         with contextlib.suppress(RefSNNError):
@@ -49,10 +51,11 @@ def start(reader, arguments):
 
 def fuzz(reader, seconds, findings):
     """Whether nothing was found within the time, and what the fuzzer said at its end; the process is one of its own."""
+    seeds = Path(__file__).parent / "fuzz_seeds" / reader
     with tempfile.TemporaryDirectory() as grown:  # before the seeds: what is new goes there
         done = subprocess.run(
             [sys.executable, __file__, reader, "--arguments", *OPTIONS, f"-max_total_time={seconds}",
-             f"-artifact_prefix={findings}/{reader}-", grown, str(Path(__file__).parent / "fuzz_seeds" / reader)],
+             f"-artifact_prefix={findings}/{reader}-", grown, *([str(seeds)] if seeds.exists() else [])],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", check=False,
         )  # fmt: skip
     return done.returncode == 0, done.stdout

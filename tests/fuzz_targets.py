@@ -131,6 +131,12 @@ def configs():
     yield "sequential", json.dumps(valid.dense()).encode()
 
 
+def planted(data):
+    """A reader with a mistake, so that the fuzzer is seen to find one."""
+    if data[:1] == b"r" and data[1:2] == b"e" and data[2:3] == b"f":
+        raise KeyError("planted")
+
+
 # name of a reader -> what is called, what makes its seeds
 TARGETS = {
     "zip": (whole, only("pt", "npz", "keras")),
@@ -145,6 +151,8 @@ TARGETS = {
     "keras": (config, configs),
     "yaml": (spec, texts),
 }
+
+MISTAKES = {"planted": (planted, lambda: iter(()))}
 
 
 def seeds(reader):
