@@ -21,13 +21,20 @@ Path_ = tuple[str | int, ...]  # where in the document: ("nodes", 2, "stride")
 Count = Annotated[int, Field(ge=1, strict=True)]
 UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden")  # pydantic's names for it
 SHOWN = 40  # characters of a value that a message repeats
+MAX_VALUES = 50_000  # a second's work for PyYAML, which needs 20 µs for the shortest
 MAX_BYTES = 4 << 20  # a spec is written by hand; a larger file is something else
 
 
 class _Loader(yaml.SafeLoader):
     """Resolves scalars as YAML 1.2's core schema does; reads no aliases, which can make a short text enormous."""
 
+    values = 0  # composed so far
+
     def compose_node(self, parent: Node | None, index: int) -> Node | None:
+        self.values += 1
+        if self.values > MAX_VALUES:
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.composer.ComposerError(None, None, f"over {MAX_VALUES} keys and values; a spec is short", mark)
         if self.check_event(yaml.AliasEvent):
             mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
             raise yaml.composer.ComposerError(None, None, "aliases are not read, write the value out", mark)

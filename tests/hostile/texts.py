@@ -45,6 +45,11 @@ def texts():
     yield "question-key", "? [a, b]\n: 1\n"
     yield "long-key", "? " + "a" * 200_000 + "\n: 1\n"
     yield "only-comment", "# nothing\n"
+    yield "many-numbers", "name: [" + "1," * 2_000_000 + "]\n"
+    yield (
+        "many-nodes",
+        "name: n\ninput: [3]\nnodes:\n" + "".join(f"  - {{name: a{i}, layer: IF}}\n" for i in range(100_000)),
+    )
     yield "scalar", "just words\n"
     yield "list", "- 1\n- 2\n"
 
