@@ -14,7 +14,7 @@ from hostile.watching import how_opened, observed, opened
 # one child each, of about equal time: HDF5 files start a process of their own
 BATCHES = (
     ("pickle", "torch", "zip", "yaml"),
-    ("safetensors", "numpy", "onnx", "msgpack", "mat", "impostor"),
+    ("safetensors", "numpy", "onnx", "msgpack", "mat", "impostor", "many"),
     ("hdf5",),
     ("keras", "truncated"),
 )

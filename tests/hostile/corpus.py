@@ -2,9 +2,22 @@
 
 from functools import cache
 
-from hostile import archives, arrays, gadgets, graphs, impostors, keras_files, packs, texts, torches, trees, truncations
+from hostile import (
+    archives,
+    arrays,
+    gadgets,
+    graphs,
+    impostors,
+    keras_files,
+    many,
+    packs,
+    texts,
+    torches,
+    trees,
+    truncations,
+)
 
-KINDS = (gadgets, torches, archives, arrays, texts, graphs, trees, keras_files, packs, impostors, truncations)
+KINDS = (gadgets, torches, archives, arrays, texts, graphs, trees, keras_files, packs, impostors, truncations, many)
 
 
 @cache
