@@ -3,7 +3,9 @@
 The child processes are tests/hostile/child.py; what they may do is in its Watch, what opening may cost in hostile.watching.
 """
 
+import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 from hostile import mutations, valid
@@ -65,6 +67,20 @@ def test_the_corpus_is_of_every_kind_and_its_codes_exist():
     assert {code for case in corpus() for code in case.codes} <= ANY
 
 
+def test_the_documentation_counts_the_corpus():
+    """docs/formats.md; it is set right by `python tests/test_hostile.py`."""
+    text = (Path(__file__).parents[1] / "docs" / "formats.md").read_text()
+    assert text == counted(text)
+
+
+def counted(text):
+    """The documentation with the numbers that are true."""
+    text = re.sub(r"makes [\w,]+ files that must", f"makes {len(corpus()):,} files that must", text)
+    for name, number in Counter(kind(case) for case in corpus()).items():
+        text = re.sub(rf"^\| {name} \| \d+ \|", f"| {name} | {number} |", text, flags=re.M)
+    return text
+
+
 # what an unsafe loader does -> what the watch says of it
 SEEN = {
     "unpickle": "tried pickle.find_class ('posix', 'system')",
@@ -89,3 +105,8 @@ def test_an_unsafe_loader_is_seen(tmp_path):
         faults = found.faults(frozenset({"executable"}) if misdeed == "swallow" else None)
         assert any(expected in fault for fault in faults), (misdeed, faults)
     assert not (tmp_path / "written").exists()
+
+
+if __name__ == "__main__":
+    page = Path(__file__).parents[1] / "docs" / "formats.md"
+    page.write_text(counted(page.read_text()))
