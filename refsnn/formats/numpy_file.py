@@ -23,6 +23,7 @@ SIZES = re.compile(r"\s*(?:\d{1,20}\s*,\s*)*(?:\d{1,20}\s*)?")
 NUMBER = re.compile(r"[<>|=]?(?:b1|[iu][1248]|f[248]|[SU][1-9]\d{0,8})")
 NATIVE = "<" if np.little_endian else ">"
 SAVE = "save it with numpy.savez"
+LAST_CHARACTER = 0x10FFFF
 ALONE = "array"  # what the one array of a .npy file is called
 
 
@@ -49,6 +50,12 @@ def _plain(member: str) -> str:
 
 def _array(content: memoryview, name: str, source: Source) -> tuple[Array, tuple[Note, ...]]:
     dtype, fortran, shape, start = _header(bytes(content[: HEADER_LIMIT + 12]), len(content), name, source)
+    if (
+        dtype[1] == "U"
+        and start < len(content)
+        and np.frombuffer(content[start:], f"{dtype[0]}u4").max() > LAST_CHARACTER
+    ):
+        refuse("damaged", source.path, name, "a character that Unicode does not have", "save it again")
     array = dense(content[start:], dtype, shape, fortran)
     check_truths(array, name, source)
     return array, change(name, dtype)
