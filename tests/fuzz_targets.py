@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 from hostile import opcodes, reading, torches, valid, wires, zips
-from refsnn.formats.hdf5_tree import _tree
 
 from refsnn import specs
 from refsnn.formats import opening
+from refsnn.formats.hdf5_tree import _tree
 from refsnn.formats.limits import Limits
 from refsnn.formats.model_file import Source
 
