@@ -30,7 +30,7 @@ def npz(members, compression=zipfile.ZIP_STORED):
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as packed:
         for name, content in members.items():
-            packed.writestr(name, content)
+            packed.writestr(zipfile.ZipInfo(name), content, compression)  # without the hour: the same bytes each time
     return buffer.getvalue()
 
 
