@@ -5,8 +5,6 @@ numbers need a tenth of that. Tests compare both. Arrays keep MATLAB's shape, wh
 """
 
 import struct
-import zlib
-from dataclasses import dataclass
 from math import prod
 from types import MappingProxyType
 from typing import Any
@@ -14,50 +12,23 @@ from typing import Any
 import numpy as np
 
 from refsnn.formats.arrays import change, dense, itemsize, nbytes
-from refsnn.formats.inflating import WRAPPED, inflated, pieces
+from refsnn.formats.mat_elements import AGAIN, COMPRESSED, element, text, unpacked
 from refsnn.formats.model_file import Array, Format, ModelFile, Note, Source
 from refsnn.formats.refusals import refuse
 
-AGAIN = "copy or save the file again"
-HEADER, TAG = 128, 8
-MATRIX, COMPRESSED = 14, 15
+HEADER = 128  # bytes
+MATRIX = 14
 COMPLEX, LOGICAL = 0x800, 0x200  # flags of a matrix
 CHARACTERS = 4
 # class of a matrix -> numpy's type of its numbers
 CLASSES = {6: "f8", 7: "f4", 8: "i1", 9: "u1", 10: "i2", 11: "u2", 12: "i4", 13: "u4", 14: "i8", 15: "u8"}
 REFUSED = {
-    1: "a cell array",
-    2: "a struct",
-    3: "an object",
-    5: "a sparse matrix",
-    16: "a function handle",
-    17: "an object",
-}
+    1: "a cell array", 2: "a struct", 3: "an object", 5: "a sparse matrix", 16: "a function handle", 17: "an object"
+}  # fmt: skip
 # type of an element -> numpy's type in which its numbers are stored; smaller than the class's where they all fit
 TYPES = {
-    1: "i1",
-    2: "u1",
-    3: "i2",
-    4: "u2",
-    5: "i4",
-    6: "u4",
-    7: "f4",
-    9: "f8",
-    12: "i8",
-    13: "u8",
-    16: "u1",
-    17: "u2",
-    18: "u4",
-}
-TEXTS = {16: "utf-8", 17: "utf-16", 18: "utf-32", 1: "latin-1", 2: "latin-1", 4: "utf-16"}
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    """A tagged run of bytes."""
-
-    kind: int
-    content: memoryview
+    1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8", 16: "u1", 17: "u2", 18: "u4"
+}  # fmt: skip
 
 
 def read(source: Source) -> ModelFile:
@@ -71,13 +42,13 @@ def read(source: Source) -> ModelFile:
     left = source.limits.expanded(len(source.content))
     rest = source.content[HEADER:]
     while len(rest):
-        element, rest = _element(rest, order, "", source)
-        if element.kind == COMPRESSED:
-            element = _unpacked(element.content, order, left, source)
-        left -= len(element.content)
-        if element.kind != MATRIX:
-            refuse("damaged", source.path, "", f"an element of type {element.kind} where a matrix is expected", AGAIN)
-        name, value, stored = _matrix(element.content, order, left, source)
+        found, rest = element(rest, order, "", source)
+        if found.kind == COMPRESSED:
+            found = unpacked(found.content, order, left, source)
+        left -= len(found.content)
+        if found.kind != MATRIX:
+            refuse("damaged", source.path, "", f"an element of type {found.kind} where a matrix is expected", AGAIN)
+        name, value, stored = _matrix(found.content, order, left, source)
         left -= value.nbytes if isinstance(value, np.ndarray) else 0
         if name in tensors or name in texts:
             refuse("duplicate-name", source.path, name, "two variables have this name", AGAIN)
@@ -91,43 +62,12 @@ def read(source: Source) -> ModelFile:
     return ModelFile(source.path, Format.MAT5, tensors, MappingProxyType(texts), tuple(notes))
 
 
-def _element(content: memoryview, order: str, place: str, source: Source) -> tuple[Element, memoryview]:
-    """The first element, and what follows its padding. Up to four bytes stand within the tag itself."""
-    if len(content) < TAG:
-        refuse("truncated", source.path, place, f"{len(content)} bytes where an element begins", AGAIN)
-    kind, size = struct.unpack_from(f"{order}2I", content)
-    start = TAG
-    if kind >> 16:
-        kind, size, start = kind & 0xFFFF, kind >> 16, 4
-        if size > 4:
-            refuse("damaged", source.path, place, f"a short element of {size} bytes", AGAIN)
-    if size > len(content) - start:
-        refuse("truncated", source.path, place, f"declares {size} bytes, but {len(content) - start} are there", AGAIN)
-    end = TAG if start == 4 else start + size
-    padded = end if kind == COMPRESSED else -(-end // 8) * 8
-    return Element(kind, content[start : start + size]), content[padded:]
-
-
-def _unpacked(packed: memoryview, order: str, left: int, source: Source) -> Element:
-    """The matrix in a compressed element, whose own tag says how many bytes it has."""
-    try:
-        head = zlib.decompressobj().decompress(packed[:1024], TAG)
-        kind, size = struct.unpack(f"{order}2I", head)
-        if TAG + size > min(left, source.limits.expanded(len(packed))):
-            refuse("expansion", source.path, "", f"{len(packed)} bytes that unpack to {size}", "save it with -v6")
-        for _ in pieces(packed, TAG + size, WRAPPED):  # once without keeping anything: a lie costs no memory
-            pass
-        return Element(kind, inflated(packed, TAG + size, WRAPPED)[TAG:])
-    except (zlib.error, ValueError, struct.error) as error:
-        refuse("damaged", source.path, "", f"a compressed element that does not unpack: {error}", AGAIN)
-
-
 def _matrix(
     content: memoryview, order: str, left: int, source: Source
 ) -> tuple[str, Array | str | tuple[str, ...], str]:
     """(name, array or text, numpy's type of the stored numbers)."""
-    flags, rest = _element(content, order, "", source)
-    sizes, rest = _element(rest, order, "", source)
+    flags, rest = element(content, order, "", source)
+    sizes, rest = element(rest, order, "", source)
     if flags.kind != 6 or len(flags.content) != 8 or sizes.kind not in (5, 6) or len(sizes.content) % 4:
         refuse("damaged", source.path, "", "a matrix that does not begin with flags and sizes", AGAIN)
     (word,) = struct.unpack_from(f"{order}I", flags.content)
@@ -135,8 +75,8 @@ def _matrix(
     shape = struct.unpack(f"{order}{len(sizes.content) // 4}i", sizes.content)
     if kind == 17:  # an opaque object, whose elements stand in another order
         refuse("unsupported-type", source.path, "", "holds an object, which is not read", "save arrays of numbers")
-    label, rest = _element(rest, order, "", source)
-    name = _text(label, order, "", source)
+    label, rest = element(rest, order, "", source)
+    name = text(label, order, "", source)
     if not name.isascii():
         refuse("damaged", source.path, name, "a name that MATLAB does not allow", AGAIN)
     if kind in REFUSED or kind not in {*CLASSES, CHARACTERS}:
@@ -148,11 +88,11 @@ def _matrix(
         refuse(
             "unsupported-type", source.path, name, "complex numbers, which are not read", "save real and imaginary part"
         )
-    numbers, rest = _element(rest, order, name, source)
+    numbers, rest = element(rest, order, name, source)
     if len(rest):
         refuse("damaged", source.path, name, f"{len(rest)} bytes behind its numbers", AGAIN)
     if kind == CHARACTERS:
-        return name, _rows(_text(numbers, order, name, source), shape, source), ""
+        return name, _rows(text(numbers, order, name, source), shape, source), ""
     if numbers.kind not in TYPES:
         refuse("damaged", source.path, name, f"numbers of type {numbers.kind}", AGAIN)
     stored, wanted = f"{order}{TYPES[numbers.kind]}", "?" if word & LOGICAL else CLASSES[kind]
@@ -172,20 +112,8 @@ def _widened(array: Array, wanted: str) -> Array:
     return array
 
 
-def _rows(text: str, shape: tuple[int, ...], source: Source) -> str | tuple[str, ...]:
+def _rows(whole: str, shape: tuple[int, ...], source: Source) -> str | tuple[str, ...]:
     """A text; of a matrix of characters, its rows, which are stored column by column."""
-    if len(shape) != 2 or shape[0] < 2 or prod(shape) != len(text) or shape[0] > source.limits.parts:
-        return text
-    return tuple(text[row :: shape[0]] for row in range(shape[0]))
-
-
-def _text(characters: Element, order: str, name: str, source: Source) -> str:
-    if len(characters.content) > source.limits.header_bytes:
-        refuse("too-large", source.path, name, f"a text of {len(characters.content)} bytes", "save arrays of numbers")
-    try:
-        encoding = TEXTS[characters.kind]
-        return bytes(characters.content).decode(
-            encoding + {"<": "-le", ">": "-be"}[order] * (encoding[-2:] in ("16", "32"))
-        )
-    except (KeyError, UnicodeDecodeError):
-        refuse("damaged", source.path, name, "characters in no encoding of MATLAB", AGAIN)
+    if len(shape) != 2 or shape[0] < 2 or prod(shape) != len(whole) or shape[0] > source.limits.parts:
+        return whole
+    return tuple(whole[row :: shape[0]] for row in range(shape[0]))

@@ -14,7 +14,8 @@ from refsnn.formats.arrays import change, check_truths, itemsize, nbytes, stride
 from refsnn.formats.flattening import flattened
 from refsnn.formats.model_file import Array, Format, ModelFile, Note, Source
 from refsnn.formats.refusals import refuse
-from refsnn.formats.torch_objects import DTYPES, TensorView, grammar
+from refsnn.formats.torch_descriptions import DTYPES, TensorView
+from refsnn.formats.torch_objects import grammar
 from refsnn.formats.unpickling import unpickled
 from refsnn.formats.zip_directory import Member
 

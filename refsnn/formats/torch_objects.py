@@ -4,28 +4,17 @@ The list is a part of torch/_weights_only_unpickler.py's: what state dicts, opti
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from refsnn.formats.arrays import BFLOAT16
 from refsnn.formats.model_file import Source
 from refsnn.formats.refusals import refuse
 from refsnn.formats.stack_machine import STATE_DICT, checked_key
+from refsnn.formats.torch_descriptions import DTYPES, STORAGE_NAMES, NumpyType, Storage, TensorView
 from refsnn.formats.unpickling import Global, Grammar
 
-# torch's name of a type -> numpy's
-DTYPES = {
-    "float32": "<f4", "float64": "<f8", "float16": "<f2", "bfloat16": BFLOAT16, "int64": "<i8", "int32": "<i4", "int16": "<i2",
-    "int8": "|i1", "uint8": "|u1", "uint16": "<u2", "uint32": "<u4", "uint64": "<u8", "bool": "|b1",
-}  # fmt: skip
-STORAGES = {
-    "Float": "float32", "Double": "float64", "Half": "float16", "BFloat16": "bfloat16", "Long": "int64", "Int": "int32",
-    "Short": "int16", "Char": "int8", "Byte": "uint8", "Bool": "bool",
-}  # fmt: skip
-STORAGE_NAMES = {f"{kind}Storage": dtype for kind, dtype in STORAGES.items()} | {"UntypedStorage": "uint8"}
 # part of a name -> why a tensor of this kind is refused
 KINDS = {
     "qtensor": "a quantised tensor", "QInt": "a quantised tensor", "QUInt": "a quantised tensor",
@@ -35,35 +24,6 @@ KINDS = {
     "float8": "8-bit floating point", "float4": "4-bit floating point",
 }  # fmt: skip
 PLAIN_TENSORS = "save plain tensors: torch.save({k: v.float() for k, v in model.state_dict().items()}, 'weights.pt')"
-
-
-@dataclass(frozen=True, slots=True)
-class Storage:
-    """A run of numbers in the file: `count` of them from number `first` on, of the `whole` stored under `key`."""
-
-    key: str
-    dtype: str  # of DTYPES
-    whole: int
-    first: int
-    count: int
-
-
-@dataclass(frozen=True, slots=True)
-class TensorView:
-    """A tensor as the file describes it: where in its storage its numbers are, in steps of numbers."""
-
-    storage: Storage
-    offset: int
-    shape: tuple[int, ...]
-    strides: tuple[int, ...]
-    dtype: str
-
-
-@dataclass(frozen=True, slots=True)
-class NumpyType:
-    """dtype of a numpy scalar."""
-
-    name: str
 
 
 def grammar(source: Source, place: str) -> Grammar:
