@@ -73,6 +73,9 @@ BOMBS = {
     "memo": lambda: archive(Opcodes(b"]" + b"\x94" * MANY)),
     "numbers": lambda: archive(Opcodes(b"](" + b"M\xff\xee" * MANY + b"e")),
     "laughs": laughs,
+    "one list at many places": lambda: archive(
+        Opcodes(b"(](" + b"K\x01" * 100_000 + b"eq\x00" + b"h\x00" * 1000 + b"t")
+    ),
     "sizes": lambda: repeated(b"](" + b"K\x01" * 100_000 + b"e", "torch", "Size"),
     "texts": lambda: repeated(value("x" * MANY), "builtins", "bytearray"),
     "keys with one hash": colliding,
