@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import struct
 import zipfile
 import zlib
@@ -19,7 +20,7 @@ from same import assert_identical
 from refsnn.errors import LoadError
 from refsnn.formats.limits import Limits
 from refsnn.formats.model_file import Format, Source
-from refsnn.formats.opening import read
+from refsnn.formats.opening import open_model, read
 
 KINDS = ["f4", "f8", "f2", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"]
 ARRAYS = hnp.arrays(st.sampled_from(KINDS), hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=3))
@@ -252,6 +253,22 @@ def test_what_unpacks_to_other_bytes_than_declared(tail, cut, behind, message):
     code, text = refusal(bytes(content))
     assert code == "damaged"
     assert message.format(size=len(honest)) in text
+
+
+def test_the_file_itself_is_looked_at_before_it_is_read(tmp_path):
+    (tmp_path / "a.npy").write_bytes(npy())
+    size = len(npy())
+    assert open_model(tmp_path / "a.npy", Limits(file_bytes=size)).tensors["array"].size == 2
+    os.mkfifo(tmp_path / "pipe")  # opening it would wait for a writer
+    for name, limits, message in (
+        ("a.npy", Limits(file_bytes=size - 1), f"{size} bytes, at most {size - 1} are read; raise Limits.file_bytes"),
+        ("pipe", Limits(), "no regular file; save it to disk first"),
+        (".", Limits(), "cannot read: Is a directory; name a file that exists"),
+        ("a\0b", Limits(), "cannot read: embedded null byte; name a file that exists"),
+    ):
+        with pytest.raises(LoadError) as error:
+            open_model(tmp_path / name, limits)
+        assert message in str(error.value)
 
 
 # --- Flax
