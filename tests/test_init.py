@@ -186,6 +186,20 @@ def test_snntorchs_recurrent_neurons():
     assert "\ninput: [12]\n" in found.text
 
 
+def test_a_norm_in_a_file_without_order_stands_behind_the_weights_that_it_fits():
+    shapes = {"bn.weight": (8,), "bn.bias": (8,), "bn.mean": (8,), "bn.var": (8,), "conv1.weight": (4, 1, 3, 3),
+              "conv2.weight": (8, 4, 3, 3), "conv3.weight": (2, 8, 3, 3)}  # fmt: skip
+    found = nodes(spec_of(shapes, Format.SAFETENSORS).text)
+    names = [line[7 : line.index(",")] for line in found]
+    assert names == ["conv1", "act1", "conv2", "bn", "act2", "conv3"]
+
+
+def test_a_kernel_of_even_size_takes_no_padding_so_that_the_map_was_larger():
+    found = spec_of({"0.weight": (4, 1, 2, 2), "1.thresh": (4,), "3.weight": (5, 36)})
+    assert nodes(found.text)[0] == "{name: conv1, layer: Conv2d, weight: 0.weight}"
+    assert "\ninput: [1, 4, 4]\n" in found.text  # 36 = 4 * 3 * 3, and 3 + 2 - 1 = 4
+
+
 def test_a_recurrent_spec_loads_once_confirmed(tmp_path):
     """The same names with numbers in them: the edge back is one step late, and a strict load leaves nothing over."""
     made = np.random.default_rng(0)

@@ -172,6 +172,7 @@ def test_whole_numbers_with_a_scale_are_rounded_once_in_float32(tmp_path):
         ("{tensor: q, flatten: [2, 2, 2]}", "nodes[0].weight: flatten: 2 * 2 * 2 inputs, but the tensor has shape [2, 2] (outputs, inputs)"),
         ("{tensor: w, scale: 0.5}", "nodes[0].weight: scale and zero_point are of whole numbers, the tensor has dtype float64"),
         ("{tensor: q, zero_point: 3}", "nodes[0].weight: zero_point needs a scale"),
+        ("{tensor: q, scale: 0.5, zero_point: -16777215}", "nodes[0].weight: the tensor minus its zero point is beyond 2^24, where float32 is not exact"),
         ("{tensor: q, scale: s3}", "nodes[0].weight: scale has shape [3], expected one number or one for each output"),
         ("{tensor: q, scale: t}", "nodes[0].weight.scale: {weights} has no tensor 't'; known: q, w, s3"),
         ("{tensr: q}", "nodes[0].weight.tensr: unknown key; did you mean 'tensor'?"),
