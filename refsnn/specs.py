@@ -21,7 +21,7 @@ Path_ = tuple[str | int, ...]  # where in the document: ("nodes", 2, "stride")
 Count = Annotated[int, Field(ge=1, strict=True)]
 UNKNOWN_KEY = ("unexpected_keyword_argument", "extra_forbidden")  # pydantic's names for it
 SHOWN = 40  # characters of a value that a message repeats
-MAX_VALUES = 50_000  # a second's work for PyYAML, which needs 20 µs for the shortest
+MAX_VALUES = 20_000  # half a second's work for PyYAML, which needs 20 µs for the shortest
 MAX_BYTES = 4 << 20  # a spec is written by hand; a larger file is something else
 
 
