@@ -92,8 +92,8 @@ def boundaries(suffix, content):
             )
         case "msgpack":
             found = iter(range(1, len(content), 3))
-        case _:  # HDF5: each is a process, so a dozen
-            found = iter((9, 16, 48, 96, *(len(content) * part // 8 for part in range(1, 8)), len(content) - 1))
+        case _:  # HDF5: each is a process, so a few
+            found = iter((9, 48, 96, *(len(content) * part // 4 for part in range(1, 4)), len(content) - 1))
     return sorted({at for at in found if 0 < at < len(content)})
 
 
