@@ -5,13 +5,14 @@ The child processes are tests/hostile/child.py; what they may do is in its Watch
 
 import re
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hostile import mutations, valid
 from hostile.cases import ANY, OPENED
 from hostile.corpus import corpus
-from hostile.watching import how_opened, observed, opened
+from hostile.watching import Outcome, how_opened, observed, opened
 
 # one child each, of about equal time: HDF5 files start a process of their own
 BATCHES = (
@@ -69,6 +70,12 @@ def test_the_corpus_is_of_every_kind_and_its_codes_exist():
     assert {code for case in corpus() for code in case.codes} <= ANY
 
 
+def test_a_wait_is_a_fault_though_it_costs_no_processor_time():
+    waited = Outcome("x", "refused", "damaged", "", (), seconds=0.1, wall=4.5, peak=0, inner=0, size=1)
+    assert waited.faults(frozenset({"damaged"})) == ["4.5 s by the clock"]
+    assert replace(waited, wall=3.5).faults(frozenset({"damaged"})) == []
+
+
 def test_the_documentation_counts_the_corpus():
     """docs/formats.md; it is set right by `python tests/test_hostile.py`."""
     text = (Path(__file__).parents[1] / "docs" / "formats.md").read_text()
@@ -89,7 +96,7 @@ SEEN = {
     "misread": "tried open ('/etc/hostname', 'r', 524288)",
     "allocate": " MiB for 26 bytes",
     "reserve": "raised: MemoryError",
-    "linger": "2.5 s",
+    "linger": "2.",
     "evaluate": "tried compile (b'1 + 1', '<string>')",
     "start": "tried subprocess.Popen ('true', ['true'], None, None)",
     "write": "tried open",

@@ -28,7 +28,7 @@ QUIET = {  # events that reach nothing outside the process
 ADDRESSES = (
     256 << 20
 )  # of address space beyond what stands, and three times the file: more than memory, for threads' stacks
-PATIENCE = 4.5  # seconds until a fork is killed
+PATIENCE = 7  # seconds until a fork is killed
 TICK = 0.002  # between looks at the process that reads HDF5
 
 
