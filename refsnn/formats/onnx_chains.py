@@ -34,8 +34,8 @@ class Link:
 def chains(b: Builder, nodes: list[OnnxNode], *, ties_up: bool) -> Mapping[str, Chain]:
     """Output of each node that is part of a QCFS -> the chain.
 
-    Of all chains around a floor the longest whose inner nodes have no names, as we write it; otherwise the one that begins first,
-    and ends first but for what changes nothing.
+    Of all chains around a floor the longest whose inner nodes have no names, as we write it; otherwise the longest that leaves
+    the next floor what it needs.
     """
     links = {link.node.outputs[0]: link for node in nodes if (link := _link(b, node)) is not None}
     readers = {link.data: link for link in links.values() if b.only_reader(link.data)}
@@ -73,7 +73,7 @@ def _before(b: Builder, link: Link, links: Mapping[str, Link], taken: Mapping[st
 
 def _behind(link: Link, readers: Mapping[str, Link]) -> list[Link]:
     behind: list[Link] = []
-    while len(behind) < LONGEST and link.node.outputs[0] in readers:
+    while len(behind) < 2 * LONGEST and link.node.outputs[0] in readers:
         link = readers[link.node.outputs[0]]
         behind.append(link)
     return behind
@@ -85,32 +85,33 @@ def _best(before: list[Link], link: Link, behind: list[Link]) -> tuple[Chain | N
     def part(start: int, stop: int) -> list[Link]:
         return [*before[start:], link, *behind[:stop]]
 
-    def why_not(start: int, stop: int) -> str:
-        return difference([step for member in part(start, stop) for step in member.steps])
-
-    spans = [(start, stop) for start in range(len(before) + 1) for stop in range(len(behind) + 1)]
-    for start, stop in sorted(spans, key=lambda span: span[0] - span[1]):
-        if not any(member.node.name for member in part(start, stop)[:-1]) and not why_not(start, stop):
-            return _chain(part(start, stop))
-    for start, stop in spans:
-        if why_not(start, stop):
-            continue
-        # what stands behind may be the beginning of the next one, unless it changes nothing
-        while stop < len(behind) and all(map(_changes_nothing, behind[stop].steps)):
-            stop += 1
-        return _chain(part(start, stop))
-    return None, why_not(0, len(behind))
+    most = _until_next(behind)
+    spans = [(start, stop) for start in range(len(before) + 1) for stop in range(most + 1)]
+    spans.sort(key=lambda span: span[0] - span[1])
+    for nameless in (True, False):
+        for start, stop in spans:
+            named = any(member.node.name for member in part(start, stop)[:-1])
+            if not (nameless and named) and not _why_not(part(start, stop)):
+                return _chain(part(start, stop)), ""
+    return None, _why_not(part(0, most))
 
 
-def _chain(part: list[Link]) -> tuple[Chain | None, str]:
+def _until_next(behind: list[Link]) -> int:
+    """How many of the nodes behind a floor it may take, so that enough is left for the next floor to be QCFS as well."""
+    following = next((k for k, link in enumerate(behind) if link.node.op in FLOORS), None)
+    if following is None:
+        return len(behind)
+    for start in range(following, -1, -1):
+        for stop in range(following + 1, len(behind) + 1):
+            if not _why_not(behind[start:stop]):
+                return start
+    return following
+
+
+def _why_not(part: list[Link]) -> str:
+    return difference([step for member in part for step in member.steps])
+
+
+def _chain(part: list[Link]) -> Chain:
     found = quantiser([step for member in part for step in member.steps])
-    return (
-        (None, found.reason)
-        if found.reason
-        else (Chain(tuple(member.node for member in part), part[0].data, found), "")
-    )
-
-
-def _changes_nothing(step: Step) -> bool:
-    neutral = {"times": 1, "over": 1, "plus": 0}.get(step.kind)
-    return neutral is not None and step.value is not None and bool((step.value == neutral).all())
+    return Chain(tuple(member.node for member in part), part[0].data, found)

@@ -57,7 +57,8 @@ def network_of(
     }  # fmt: skip
     entry = _one_input(model, needed, values)
     shape = _sample_shape(model, entry, input_shape)
-    batch = entry.shape[0] if entry.shape and isinstance(entry.shape[0], int) else None
+    first = entry.shape[0] if entry.shape else None
+    batch = first if isinstance(first, int) and first > 0 else None  # some write -1 for any number
     b = Builder(model, opset, batch, max_mode, values, _readers(needed, output.name), _producers(model, needed))
     if batch not in (None, 1):
         b.report(Fate.GUESSED, entry.name, f"its first axis, {batch} long, is taken for the samples")

@@ -100,10 +100,10 @@ def _quantising(node: OnnxNode, constants: list[Array]) -> list[Step] | None:
 
 
 def difference(steps: list[Step]) -> str:
-    """What keeps the first channel's chain from being QCFS; nothing where it is."""
+    """What keeps the chain from being QCFS; nothing where it is one. The first channel is asked first."""
     values = [float(np.ravel(step.value)[0]) if step.value is not None and step.value.size else 0.0 for step in steps]
     found = "constants that are no numbers" if np.isnan(values).any() else _one([step.kind for step in steps], values)
-    return found if isinstance(found, str) else ""
+    return found if isinstance(found, str) else quantiser(steps).reason
 
 
 def quantiser(steps: list[Step]) -> Quantiser:
