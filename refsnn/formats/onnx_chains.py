@@ -73,7 +73,7 @@ def _before(b: Builder, link: Link, links: Mapping[str, Link], taken: Mapping[st
 
 def _behind(link: Link, readers: Mapping[str, Link]) -> list[Link]:
     behind: list[Link] = []
-    while len(behind) < 2 * LONGEST and link.node.outputs[0] in readers:
+    while len(behind) < 3 * LONGEST and link.node.outputs[0] in readers:
         link = readers[link.node.outputs[0]]
         behind.append(link)
     return behind
@@ -100,12 +100,12 @@ def _until_next(behind: list[Link]) -> int:
     """How many of the nodes behind a floor it may take, so that enough is left for the next floor to be QCFS as well."""
     following = next((k for k, link in enumerate(behind) if link.node.op in FLOORS), None)
     if following is None:
-        return len(behind)
-    for start in range(following, -1, -1):
-        for stop in range(following + 1, len(behind) + 1):
+        return min(len(behind), LONGEST)
+    for start in range(following, max(following - LONGEST, 0) - 1, -1):
+        for stop in range(following + 1, min(len(behind), following + 1 + LONGEST) + 1):
             if not _why_not(behind[start:stop]):
-                return start
-    return following
+                return min(start, LONGEST)
+    return min(following, LONGEST)
 
 
 def _why_not(part: list[Link]) -> str:

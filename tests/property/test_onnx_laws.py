@@ -4,7 +4,7 @@ import numpy as np
 import onnx
 import onnx.reference
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 from onnx_graphs import graphs
 from same import assert_identical
@@ -27,7 +27,12 @@ def model(content):
 
 
 def reference(made, x):
-    return onnx.reference.ReferenceEvaluator(made).run(None, {"x": x})[0]
+    try:
+        return onnx.reference.ReferenceEvaluator(made).run(None, {"x": x})[0]
+    except ValueError as error:
+        if "zero-size array to reduction" in str(error):
+            reject()  # onnx 1.23 has no value for some padded windows of MaxPool that reach one pixel
+        raise
 
 
 @given(st.data(), graphs())
