@@ -37,6 +37,7 @@ class Platform:
     lag: int = 0  # steps by which its potentials come later than ours
     spike_lag: int = 0
     within: float = 0.0  # 0: bit for bit
+    size: float = 1.0  # of an input
     but: tuple = ()  # steps that are compared in no other way than that the trace has 128 there
 
     def __str__(self):
@@ -54,9 +55,9 @@ PLATFORMS = [
     Platform("nengo", how("nengo"), Float64(), EULER,
              {60: 0.3921056112240662, 450: 0.9904669463681894, 460: 0.0, 999: 0.0017924423983941317}),
     Platform("sinabs", how("sinabs"), Float32(), EXPONENTIAL,
-             {60: 0.03999999910593033, 450: 0.001040823757648468, 461: 0.03910190239548683, 999: 0.00018324672419112176}),
+             {60: 0.03999999910593033, 450: 0.001040823757648468, 461: 0.03910190239548683, 999: 0.00018324672419112176}, size=0.03999999910593033),
     Platform("sinabs", how("sinabs", decays=STORED), Float32(), EXPONENTIAL,
-             {60: 0.03999999910593033, 450: 0.001040823757648468, 461: 0.03910190239548683, 999: 0.00018324672419112176}),
+             {60: 0.03999999910593033, 450: 0.001040823757648468, 461: 0.03910190239548683, 999: 0.00018324672419112176}, size=0.03999999910593033),
     Platform("rockpool", how("rockpool"), Float32(), EXPONENTIAL, {60: 0.04, 450: 0.0010408238, 461: 0.039101902, 999: 0.00018324672}),
     Platform("spyx", how("spyx"), Float32(), [t + 1 for t in EULER],
              {60: 0.03999999910593033, 460: 0.1063796877861023, 461: 0.002124495804309845, 999: 0.0001607050362508744}, spike_lag=1),
@@ -78,12 +79,12 @@ def the_file():
     return model(between(lif, "input-w w-a a-output", w=affine))
 
 
-def ran(file, semantics, arithmetic):
+def ran(file, semantics, arithmetic, size=1.0):
     """Potentials and spikes of the neuron, [1000] each."""
     network = network_of(file, semantics, "lif")[0]
     name = network.neurons[0]
     x = np.zeros((1000, 1, 1), np.float32)
-    x[INPUT] = 1
+    x[INPUT] = size
     record = Record(spikes=(name,), v=(name,))
     trace = simulate(network, Frames(x), steps=1000, arithmetic=arithmetic, record=record)
     return trace.v[name].ravel(), trace.spikes[name].ravel()
@@ -91,7 +92,7 @@ def ran(file, semantics, arithmetic):
 
 @BY_NAME
 def test_a_platforms_trace(platform):
-    v, spikes = ran(the_file(), platform.how, platform.arithmetic)
+    v, spikes = ran(the_file(), platform.how, platform.arithmetic, platform.size)
     assert (np.flatnonzero(spikes) + platform.spike_lag).tolist() == platform.spikes
     for step, value in platform.v.items():
         assert abs(v[step - platform.lag] - v.dtype.type(value)) <= platform.within, step
@@ -100,9 +101,10 @@ def test_a_platforms_trace(platform):
 @BY_NAME
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs ../shared")
 def test_a_platforms_trace_in_every_step(platform):
-    v, spikes = ran(open_model(SHARED / "nir" / "lif_norse.nir"), platform.how, platform.arithmetic)
+    v, spikes = ran(open_model(SHARED / "nir" / "lif_norse.nir"), platform.how, platform.arithmetic, platform.size)
     given, published_v, published = rows(platform.name).T
     assert np.flatnonzero(given).tolist() == INPUT
+    assert (given[INPUT] == platform.size).all()
     assert np.flatnonzero(published).tolist() == platform.spikes
     assert (np.flatnonzero(spikes) + platform.spike_lag).tolist() == platform.spikes
     compared = np.setdiff1d(np.arange(platform.lag, 1000), platform.but)

@@ -55,14 +55,16 @@ def _norse(c: Cell) -> Made:
 
 
 def _snntorch(c: Cell) -> Made:
-    tau = "tau" if c.type == "LIF" else "tau_mem"
+    tau, how_much, synapse = ("tau", "r", "tau") if c.type == "LIF" else ("tau_mem", "w_in", "tau_syn")
     c.needs(c["v_leak"] == 0, "v_leak is 0")
+    scale = c[how_much] * c.rate(synapse)
+    # its reader compares with allclose, and leaves the threshold alone where the scale is near 1
+    theta = c["v_threshold"] if np.allclose(scale, 1) else c["v_threshold"] / scale
+    fires = _fires(c, v_threshold=theta, v_reset=0.0)
     if c.type == "LIF":
-        theta = c["v_threshold"] / (c["r"] * c.rate(tau))
-        return (LIF(decay=c.decay(tau), **_fires(c, v_threshold=theta, v_reset=0.0)),)
-    c.needs(np.abs(c["r"] * c.rate(tau) - 1) < NEAR, "r is tau_mem / dt")
-    c.needs(np.abs(c["w_in"] * c.rate("tau_syn") - 1) < NEAR, "w_in is tau_syn / dt")
-    return (CubaLIF(current_decay=c.decay("tau_syn"), decay=c.decay(tau), **_fires(c, v_reset=0.0)),)
+        return (LIF(decay=c.decay(tau), **fires),)
+    c.needs(np.isclose(c["r"] * c.rate(tau), 1), "r is tau_mem / dt")
+    return (CubaLIF(current_decay=c.decay("tau_syn"), decay=c.decay(tau), **fires),)
 
 
 def _nengo(c: Cell) -> Made:
@@ -74,13 +76,20 @@ def _nengo(c: Cell) -> Made:
     return c["r"] / c["v_threshold"], neuron
 
 
-def _exponential(c: Cell, most: int | None, floor: bool) -> Made:
-    """Sinabs and rockpool."""
-    many = {"v_threshold": c["v_threshold"], "max_spikes": most}
+def _sinabs(c: Cell) -> Made:
+    many = {"v_threshold": c.values.get("v_threshold", 1.0), "max_spikes": None}
     if c.type == "IF":
-        c.needs(c["r"] == 1, "r is 1")
-        return (IF(**many, v_min=-c["v_threshold"] if floor else None),)
+        return (IF(**many, v_min=-c["v_threshold"]),)
     c.needs(c["v_leak"] == 0, "v_leak is 0")
+    if c.type == "LI":
+        c.needs(c["r"] == 1, "r is 1")
+        return (LI(decay=c.decay("tau", exact=True)),)
+    return (LIF(decay=c.decay("tau", exact=True), **many),)
+
+
+def _rockpool(c: Cell) -> Made:
+    c.needs(c["v_leak"] == 0, "v_leak is 0")
+    many = {"v_threshold": c["v_threshold"], "max_spikes": 2**16}
     return (LIF(decay=c.decay("tau", exact=True), gain=c["r"] * c.rate("tau"), **many),)
 
 
@@ -89,6 +98,11 @@ def _spikingjelly(c: Cell) -> Made:
     if c.type == "IF":
         c.needs(np.abs(c["r"] * c.dt - 1) < NEAR, "r is 1 / dt")
         return (IF(**fires),)
+    if c.type == "CubaLIF":
+        c.needs(c["v_leak"] == 0, "v_leak is 0")
+        c.needs(np.abs(c["r"] * c.rate("tau_mem") - 1) < NEAR, "r is tau_mem / dt")
+        c.needs(np.abs(c["w_in"] * c.rate("tau_syn") - 1) < NEAR, "w_in is tau_syn / dt")
+        return (CubaLIF(current_decay=c.decay("tau_syn"), decay=c.decay("tau_mem"), **fires),)
     c.needs(c["v_leak"] == c["v_reset"], "v_leak is v_reset")
     rate = c.rate("tau")
     undecayed = np.all(np.abs(c["r"] * rate - 1) < NEAR)
@@ -132,9 +146,9 @@ MAKERS: Mapping[str, tuple[tuple[str, ...], Callable[[Cell], Made]]] = MappingPr
         "norse": (("IF", "LI", "LIF", "CubaLIF"), _norse),
         "snntorch": (("LIF", "CubaLIF"), _snntorch),
         "nengo": (("LIF",), _nengo),
-        "sinabs": (("IF", "LIF"), lambda c: _exponential(c, None, floor=True)),
-        "rockpool": (("LIF",), lambda c: _exponential(c, 2**16, floor=False)),
-        "spikingjelly": (("IF", "LIF"), _spikingjelly),
+        "sinabs": (("IF", "LI", "LIF"), _sinabs),
+        "rockpool": (("LIF",), _rockpool),
+        "spikingjelly": (("IF", "LIF", "CubaLIF"), _spikingjelly),
         "spyx": (("IF", "LIF", "CubaLIF"), _spyx),
         "lava": (("IF", "LIF"), _lava),
         "lava-fixed": (("LIF",), _lava_fixed),

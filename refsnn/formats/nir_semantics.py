@@ -39,13 +39,15 @@ _ALL = (
             "LIFBox; CubaLIF: i += x; v += dt/tau_mem (v_leak - v + i); i -= dt/tau_syn i; IF: v += x",
             ignores=("r", "v_reset", "w_in")),
     Profile("snntorch", "v = (1 - dt/tau) v + x; s = v > v_threshold tau / (dt r); v = 0",
-            "import_nir: the threshold takes the gain; potentials are larger by it; v_leak must be 0",
+            "import_nir: the threshold takes the gain, potentials are larger by it; v_leak must be 0; CubaLIF: i = (1 - "
+            "dt/tau_syn) i + x, v = (1 - dt/tau_mem) v + i, r must be tau_mem/dt",
             ignores=("v_reset",)),
     Profile("nengo", "v -= (J - v) expm1(-dt/tau), J = r x / v_threshold; s = v > 1; v = 0",
             "potentials are shares of the threshold; the part of a step that follows a spike within it is not charged here",
             ignores=("v_reset",)),
-    Profile("sinabs", "v = a v + dt/tau r x, a = exp(-dt/tau); s = floor(v / v_threshold); v -= s v_threshold",
-            "any number of spikes a step; IF: v += x, not below -v_threshold", ignores=("v_reset",)),
+    Profile("sinabs", "v = a v + x, a = exp(-dt/tau); s = floor(v / v_threshold); v -= s v_threshold",
+            "from_nir: any number of spikes a step; inputs are not scaled by dt/tau; IF: v += x, not below -v_threshold; tau in "
+            "steps there: dt=1", ignores=("r", "v_reset")),
     Profile("rockpool", "v = a v + dt/tau r x, a = exp(-dt/tau); s = floor(v / v_threshold); v -= s v_threshold",
             "at most 2^16 spikes a step", ignores=("v_reset",)),
     Profile("spikingjelly", "v += dt/tau (r x - (v - v_reset)); s = v >= v_threshold; v = v_reset",
