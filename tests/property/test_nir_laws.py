@@ -6,17 +6,22 @@ import numpy as np
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from nir_graphs import DT, graphs, model, stored
+from hypothesis.extra import numpy as hnp
+from nir_graphs import DT, graphs, model, source, stored, tree
 from same import assert_identical
 
 from refsnn import Float64, Frames, Network, Record, simulate
 from refsnn import strategies as snn
 from refsnn.errors import LoadError, UnsupportedLayerError
+from refsnn.formats.hdf5_tree import Group
 from refsnn.formats.nir_export import export
+from refsnn.formats.nir_file import from_tree
+from refsnn.formats.nir_graph import PARAMETERS
 from refsnn.formats.nir_hdf5 import content_of
 from refsnn.formats.nir_import import network_of
 from refsnn.formats.nir_losses import Lost, is_threshold
-from refsnn.formats.nir_semantics import Semantics
+from refsnn.formats.nir_semantics import PROFILES, Semantics
+from refsnn.formats.refusals import CODES
 from refsnn.neurons import IF, LIF
 
 pytest.importorskip("h5py")
@@ -107,3 +112,41 @@ def test_where_nothing_is_lost_the_numbers_are_the_same(graph, data):
     for name in network.neurons:
         assert np.array_equal(traces[0].spikes[name], traces[1].spikes[name])
     assert np.array_equal(traces[0].readout, traces[1].readout)
+
+
+NUMBERS = st.sampled_from([np.int8, np.int64, np.uint64, np.float16, np.float64, np.bool_]).flatmap(
+    lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=4, min_side=0, max_side=3))
+)
+WRONG = st.one_of(NUMBERS, st.text(max_size=3), st.tuples(st.text(max_size=2)), st.just(()))
+EDGES = st.one_of(st.lists(st.tuples(st.text(max_size=1), st.sampled_from("abz")), max_size=3).map(tuple), WRONG)
+
+
+def damaged(draw, group):
+    """The tree with something in it changed, taken away or added."""
+    datasets, groups = dict(group.datasets), dict(group.groups)
+    for name in draw(st.lists(st.sampled_from([*sorted(datasets), "padding", "metadata", "x"]), max_size=2)):
+        datasets[name] = draw(EDGES if name == "edges" else WRONG)
+    for name in draw(st.lists(st.sampled_from(sorted(datasets)), max_size=1)) if datasets else ():
+        del datasets[name]
+    if "type" in datasets and draw(st.integers(0, 5)) == 0:
+        datasets["type"] = draw(st.sampled_from([*PARAMETERS, "NIRGraph", "Izhikevich", ""]))
+    for name in draw(st.lists(st.sampled_from(sorted(groups)), max_size=2)) if groups else ():
+        groups[name] = damaged(draw, groups[name])
+    return Group(group.attributes, groups, datasets)
+
+
+@given(made=graphs(), profile=st.sampled_from(sorted(PROFILES)), dt=st.sampled_from([None, DT, 1e300]), data=st.data())
+def test_a_damaged_graph_gives_a_network_or_one_sentence(made, profile, dt, data):
+    root = Group(
+        {}, {"node": damaged(data.draw, tree(made))}, {"version": data.draw(st.sampled_from(["1", np.ones(2)]))}
+    )
+    message, code = "", "strict"
+    try:
+        with np.errstate(all="ignore"):
+            network, entries = network_of(from_tree(source(b""), root), Semantics(profile=profile, dt=dt), "n")
+        assert entries
+        assert network.digest
+    except LoadError as error:
+        message, code = str(error), error.code
+    assert "\n" not in message
+    assert code in CODES
