@@ -262,6 +262,19 @@ def test_scaling_of_if_is_told_from_r_or_asked_for():
     assert network(made(2.0), replace(NIR, if_scaling="dt"))["a"].layer.gain == 2.0 * DT
 
 
+def test_a_decay_that_is_stored_elsewhere():
+    made = between(lif(3), size=3)
+    stored_decay = np.array([0.5, 0.25, 0.75])
+    assert network(made, replace(NIR, decays={"a": stored_decay}))["a"].layer.decay.tolist() == stored_decay.tolist()
+    assert refused(made, replace(NIR, decays={"b": 0.5}))[2].startswith("decays: 'b' is no node of the graph; known: a")
+
+
+def test_a_leak_towards_has_one_number():
+    assert LIF(v_threshold=1.0, decay=0.75, gain=0.25, leak="towards").decay == 0.75
+    with pytest.raises(ValueError, match="leak 'towards' computes with gain alone; decay is not 1 - gain"):
+        LIF(v_threshold=1.0, decay=0.5, gain=0.25, leak="towards")
+
+
 def test_reset_and_comparator_can_be_given():
     made = network(between(lif()), replace(NIR, reset="subtract", firing=">="))["a"].layer
     assert (made.reset, made.firing) == (Reset.SUBTRACT, Firing.AT_THRESHOLD)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from refsnn.errors import LoadError, RefSNNError
+from refsnn.errors import LoadError, RefSNNError, did_you_mean
 from refsnn.formats.load_report import Entry
 from refsnn.formats.model_file import ModelFile
 from refsnn.formats.nir_cells import Cell
@@ -44,6 +44,11 @@ def network_of(model: ModelFile, semantics: Semantics | None, name: str) -> tupl
     flat = flattened(graph, path, how.dt)
     if PROFILES[how.profile].integers:
         flat = as_integers(flat, path, Cell("", "LIF", {}, how, path).dt)
+    for given in how.decays:
+        if given not in flat.nodes:
+            near = did_you_mean(given, list(flat.nodes))
+            refuse("missing-semantics", path, "", f"decays: {given!r} is no node of the graph{near}",
+                   "name the nodes as 'outer.inner'")  # fmt: skip
     times = timed(flat, how, path)
     nodes = _nodes(flat, times, how, path)
     try:
