@@ -48,7 +48,7 @@ def read_tree(source: Source, extra: str = "nir") -> Group:
     inner = Source(source.path, memoryview(output), source.limits)
     try:
         return _tree(safetensors_file.read(inner).tensors)
-    except (KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
         refuse("damaged", source.path, "", f"broke the process that reads it: {error}", AGAIN)
 
 
@@ -130,7 +130,9 @@ def _tree(tensors: Tensors) -> Group:
 
     groups: list[tuple[dict[str, Any], dict[str, Group], dict[str, Any]]] = []
     found: list[Group] = []
-    for parent, name, attributes in told["groups"]:
+    for number, (parent, name, attributes) in enumerate(told["groups"]):
+        if not -1 <= parent < number or (parent < 0) != (number == 0):  # else a tree could contain itself
+            raise ValueError(f"group {number} in group {parent}")
         parts: tuple[dict[str, Any], dict[str, Group], dict[str, Any]] = (
             {key: value(said) for key, said in attributes.items()}, {}, {},
         )  # fmt: skip
@@ -139,5 +141,7 @@ def _tree(tensors: Tensors) -> Group:
         if parent >= 0:
             groups[parent][1][name] = found[-1]
     for parent, name, said in told["datasets"]:
+        if parent < 0:
+            raise ValueError(f"a dataset in group {parent}")
         groups[parent][2][name] = value(said)
     return found[0]

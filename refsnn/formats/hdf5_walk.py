@@ -2,7 +2,10 @@
 
 import itertools
 import math
+import zlib
 from typing import Any, NoReturn
+
+PIECE = 1 << 20  # bytes that are unpacked at a time where only their number is asked
 
 
 class Refusal(Exception):
@@ -11,6 +14,20 @@ class Refusal(Exception):
 
 def refuse(code: str, place: str, reason: str, remedy: str = "save it again as npz or safetensors") -> NoReturn:
     raise Refusal(code, place, reason, remedy)
+
+
+def inflated(raw: bytes, expected: int) -> bool:
+    """Whether zlib's stream unpacks to so many bytes and ends there; nothing of it is kept."""
+    machine, size = zlib.decompressobj(), 0
+    try:
+        while not machine.eof and size <= expected:
+            out = machine.decompress(raw, PIECE)
+            size, before, raw = size + len(out), raw, machine.unconsumed_tail
+            if not out and raw == before:  # all was taken in, and it is not the end
+                return False
+    except zlib.error:
+        return False
+    return machine.eof and size == expected and not machine.unused_data
 
 
 class Walk:
@@ -186,6 +203,8 @@ class Walk:
                 self.expands(place, unpacked, there)
             if pieces > self.file_bytes or pieces != dataset.get_num_chunks():
                 refuse("size-lie", place, f"declares {declared} bytes in {pieces} pieces; not all are there")
+            if filters:
+                self.pieces(dataset, place, filters, math.prod(chunk) * item)
         elif declared and layout == h5.h5d.CONTIGUOUS:
             at = dataset.get_offset() or 0
             if at + declared > self.file_bytes:
@@ -194,6 +213,30 @@ class Walk:
         if (not filters and there < declared) or there > self.file_bytes:
             refuse("size-lie", place, f"declares {declared} bytes, {there} are stored")
         self.expands("/", self.declared, self.file_bytes)
+
+    def pieces(self, dataset: Any, place: str, filters: list[int], whole: int) -> None:
+        """Refuse a dataset one of whose pieces does not unpack to `whole` bytes: libhdf5 takes a short one, and what the
+        memory held before for the rest.
+        """
+        z = self.h5.h5z
+        if filters.count(z.FILTER_DEFLATE) > 1 or filters.count(z.FILTER_FLETCHER32) > 1:
+            refuse("unsupported-type", place, "packed twice by one filter", "save it with compression='gzip' or none")
+        for index in range(dataset.get_num_chunks()):
+            left_out, raw = dataset.read_direct_chunk(dataset.get_chunk_info(index).chunk_offset)
+            if left_out:
+                refuse("unsupported-type", place, "a piece that leaves a filter out", "save it again")
+            expected = whole
+            for position, code in enumerate(filters):  # in the order in which the writer applied them
+                if code == z.FILTER_FLETCHER32:
+                    expected += 4
+                if code == z.FILTER_DEFLATE:
+                    behind = 4 * filters[position + 1 :].count(z.FILTER_FLETCHER32)
+                    expected = expected if inflated(raw[: len(raw) - behind], expected) else -1
+                    break
+            else:
+                expected = expected if len(raw) == expected else -1
+            if expected < 0:
+                refuse("size-lie", place, f"a piece of it does not unpack to {whole} bytes")
 
     def check_overlap(self) -> None:
         """Refuse two datasets that share bytes; one dataset under two names is one."""

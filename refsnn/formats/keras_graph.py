@@ -1,6 +1,7 @@
 """The layers of a Keras model as plain data, from the JSON that Keras writes. No class of it is looked up or made."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -41,7 +42,9 @@ def parsed(source: Source, text: str, place: str) -> KerasModel:
     if len(text) > source.limits.header_bytes:
         refuse("too-large", source.path, place, f"{len(text)} characters of JSON", "raise Limits.header_bytes")
     try:
-        told = json.loads(text, object_pairs_hook=lambda pairs: _unique(source, place, pairs))
+        told = json.loads(
+            text, object_pairs_hook=lambda pairs: _unique(source, place, pairs), parse_constant=_no_number
+        )
     except (ValueError, RecursionError) as error:
         refuse("damaged", source.path, place, f"not readable as JSON: {error}", "save the model again")
     for value in _inside(source, place, told, 0):
@@ -49,11 +52,14 @@ def parsed(source: Source, text: str, place: str) -> KerasModel:
     return _model(source, told, place)
 
 
+def _no_number(text: str) -> None:
+    raise ValueError(f"{text} is no JSON")
+
+
 def _unique(source: Source, place: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
+        twice = next(name for name, times in Counter(name for name, _ in pairs).items() if times > 1)
         refuse(
             "duplicate-name",
             source.path,

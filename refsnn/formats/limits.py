@@ -14,7 +14,7 @@ class Limits:
     ratio: int = 100  # unpacked bytes for each packed one, from `floor` on
     floor: int = 32 * MIB  # what may be unpacked whatever the ratio
     header_bytes: int = 16 * MIB  # of JSON, pickle or attributes: descriptions, not numbers
-    parts: int = 100_000  # tensors, nodes, members, groups
+    parts: int = 30_000  # tensors, nodes, members, groups: so many small ones cost a second
     depth: int = 64
     child_seconds: int = 20  # of processor time in the process that reads HDF5
     child_bytes: int = 512 * MIB  # of address space there, beside three times the file

@@ -6,7 +6,7 @@ from enum import Enum
 from fnmatch import fnmatchcase
 from importlib import import_module
 from inspect import Parameter, signature
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from types import MappingProxyType
 from typing import Any
 
@@ -89,6 +89,9 @@ def _named(document: specs.Document, limits: Limits) -> ModelFile | None:
         return None
     if not isinstance(name, str):
         raise document.error(("weights",), f"expected the name of a file beside this one, got {name!r}")
+    if PureWindowsPath(name).is_absolute() or PurePosixPath(name).is_absolute() or ".." in PureWindowsPath(name).parts:
+        refuse("outside-file", document.path, "weights", f"{name!r} is no file beside this one or below it",
+               "give it yourself: load(weights, spec=this), or --spec")  # fmt: skip
     return open_model(Path(document.path).parent / name, limits)
 
 

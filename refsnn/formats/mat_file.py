@@ -59,6 +59,8 @@ def read(source: Source) -> ModelFile:
             notes += change(name, stored)
         else:
             texts[name] = value
+    if not tensors:
+        refuse("empty", source.path, "", "no matrix of numbers in it", "save the weights as matrices")
     return ModelFile(source.path, Format.MAT5, tensors, MappingProxyType(texts), tuple(notes))
 
 

@@ -27,6 +27,7 @@ EXTERNAL = 1  # data_location
 VARINTS = (
     1 << 21
 )  # numbers that a tensor may hold as varints, which unpack to eight times their bytes; raw_data has no such limit
+MOST = 1 << 40  # numbers
 External = Callable[[str, dict[str, Any], int], Any]  # name, tensor, bytes needed -> the bytes
 
 
@@ -41,6 +42,8 @@ def array(source: Source, name: str, tensor: dict[str, Any], external: External)
     dtype, typed = np.dtype(TYPES[number][0]), TYPES[number][1]
     shape = _shape(source, name, tensor)
     needed = prod(shape) * dtype.itemsize
+    if prod(max(size, 1) for size in shape) > MOST:  # numpy counts so, even where another size is 0
+        refuse("size-lie", source.path, name, f"{list(shape)}, which no memory holds", COPY)
     given = [field for field in ("raw_data", *FIELDS) if len(tensor.get(field, b""))]
     if len(given) + (tensor.get("data_location", 0) == EXTERNAL) > 1 or any(
         f not in ("raw_data", typed) for f in given
