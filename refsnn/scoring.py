@@ -1,5 +1,6 @@
 """What `refsnn score` does: thresholds from one split, then every policy on another, on chips, beside the source network."""
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -18,7 +19,7 @@ from refsnn.policies import PolicyNetwork
 from refsnn.policies.guarantee.risks import Risk
 from refsnn.score_tables import baseline_table, certificate_table, chip_score_table, policy_table, ranking_table
 from refsnn.study import Certified
-from refsnn.tables import Table
+from refsnn.tables import WIDTH, Table
 from refsnn.trace import Trace
 
 Array = np.ndarray[Any, Any]
@@ -70,7 +71,7 @@ class ScoredRun:
         if self.baselines:
             shown.append(baseline_table(self.baselines))
         shown.append(ranking_table(self.rankings))
-        shown += self.remarks
+        shown += [textwrap.fill(remark, WIDTH) for remark in self.remarks]
         if self.certified:
             shown.append(certificate_table({one.name: str(one.certificate) for one in self.certified}))
         return shown

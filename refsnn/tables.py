@@ -11,6 +11,8 @@ from refsnn.network import Network
 from refsnn.neurons import IF, LI, LIF, Value
 from refsnn.trace import Trace
 
+WIDTH = 100  # columns that a table or a sentence has at most
+
 
 @dataclass(frozen=True, kw_only=True)
 class Table:

@@ -11,9 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table as RichTable
 
-from refsnn.tables import Table
-
-WIDTH = 100
+from refsnn.tables import WIDTH, Table
 
 
 def rendered(table: Table | str) -> str:

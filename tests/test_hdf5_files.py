@@ -4,6 +4,7 @@ import re
 import struct
 import subprocess
 import sys
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from same import assert_identical
 
 from refsnn.errors import LoadError
 from refsnn.formats import Limits, hdf5_child, hdf5_tree, open_model
@@ -299,8 +301,14 @@ def test_changed_bytes_are_refused_or_read_but_never_break_us(tmp_path, data):
         assert isinstance(read(bytes(content)), Group)
 
 
-@pytest.mark.parametrize("packing", [{"compression": "gzip"}, {"fletcher32": True}])
-def test_numbers_that_do_not_unpack_are_refused_whole(tmp_path, packing):
+@pytest.mark.parametrize(
+    ("packing", "code", "reason"),
+    [
+        ({"compression": "gzip"}, "size-lie", "a piece of it does not unpack to 6 bytes"),
+        ({"fletcher32": True}, "damaged", "holds numbers that do not unpack, or do not have their checksum"),
+    ],
+)
+def test_numbers_that_do_not_unpack_are_refused_whole(tmp_path, packing, code, reason):
     """Also where others were sent before, and less is missing than a message is long."""
     with h5py.File(tmp_path / "a.h5", "w") as file:
         file["first"] = np.arange(2.0)
@@ -309,7 +317,28 @@ def test_numbers_that_do_not_unpack_are_refused_whole(tmp_path, packing):
     content = bytearray((tmp_path / "a.h5").read_bytes())
     content[at + 3] ^= 0xFF
     error = refused(bytes(content))
-    assert (error.code, error.reason) == ("damaged", "holds numbers that do not unpack, or do not have their checksum")
+    assert (error.code, error.reason) == (code, reason)
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+@pytest.mark.parametrize("checksum", [False, True])
+@pytest.mark.parametrize("size", [1, 2**20 - 1, 2**20, 2**20 + 1, 3 * 2**20])
+def test_packed_pieces_of_every_length_are_read(tmp_path, size, checksum, shuffle):
+    """Their lengths are counted a MiB at a time before libhdf5 unpacks them."""
+    values = np.random.Generator(np.random.PCG64(size)).integers(0, 3, size, dtype=np.uint8)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("a", data=values, chunks=(size,), compression="gzip", fletcher32=checksum, shuffle=shuffle)
+    assert_identical(read((tmp_path / "a.h5").read_bytes()).datasets["a"], values)
+
+
+@pytest.mark.parametrize("length", [5, 7])
+def test_a_piece_that_unpacks_to_another_length_is_refused(tmp_path, length):
+    """Libhdf5 would fill the rest with what the memory held."""
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        data = file.create_dataset("a", data=np.zeros(6, "i1"), chunks=(6,), compression="gzip")
+        data.id.write_direct_chunk((0,), zlib.compress(bytes(length)))
+    error = refused((tmp_path / "a.h5").read_bytes())
+    assert (error.code, error.reason) == ("size-lie", "a piece of it does not unpack to 6 bytes")
 
 
 def test_without_h5py_the_message_says_what_to_install(tmp_path, monkeypatch):

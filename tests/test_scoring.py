@@ -1,5 +1,6 @@
 """`refsnn score` from thresholds to page: what its figures must add up to, on real runs."""
 
+import textwrap
 from dataclasses import replace
 
 import numpy as np
@@ -15,7 +16,8 @@ from refsnn import score_report
 from refsnn.policies import Fixed
 from refsnn.score_tables import best_ones
 from refsnn.scoring import Choice, score_run
-from refsnn.terminal import WIDTH, rendered
+from refsnn.tables import WIDTH
+from refsnn.terminal import rendered
 
 
 @pytest.fixture(scope="module")
@@ -98,7 +100,7 @@ def test_too_few_calibration_samples_are_said(ann, trace, test_data, calibration
         "prediction set: 20 calibration samples are too few for alpha = 0.1 at 8 checkpoints, so that it never stops early; "
         "79 would do"
     )
-    assert sentence in found.tables()
+    assert textwrap.fill(sentence, WIDTH) in found.tables()
     assert found.exits["prediction set"] == (0,) * 7 + (trace.n_samples,)
 
 
