@@ -11,6 +11,8 @@ from inspect import Parameter, signature
 from math import exp
 from typing import Any
 
+import numpy as np
+
 from refsnn.arithmetic import FixedPoint
 from refsnn.errors import SpecError, UnsupportedLayerError, did_you_mean
 from refsnn.fixed import Overflow, Q, Rounding
@@ -82,35 +84,40 @@ def _hard_or_soft(v_reset: Any) -> dict[str, Any]:
     return {"reset": Reset.TO_VALUE, "v_reset": v_reset, "v_init": v_reset}
 
 
-def _snntorch(*, beta: float, threshold: Any = 1.0, reset_mechanism: str = "subtract", reset_delay: bool = True,
+def _snntorch(*, beta: Any, threshold: Any = 1.0, reset_mechanism: str = "subtract", reset_delay: bool = True,
               graded_spikes_factor: Any = 1.0) -> Neuron:  # fmt: skip
     return LIF(
-        decay=min(max(beta, 0.0), 1.0), v_threshold=threshold, firing=Firing.ABOVE_THRESHOLD, amplitude=graded_spikes_factor,
+        decay=_clamped(beta), v_threshold=threshold, firing=Firing.ABOVE_THRESHOLD, amplitude=graded_spikes_factor,
         **_late(reset_mechanism, reset_delay, ResetTime.AFTER_CHARGE, ResetTime.BEFORE_CHARGE),
     )  # fmt: skip
 
 
-def _snntorch_0_5_2(*, beta: float, threshold: Any = 1.0, reset_mechanism: str = "subtract") -> Neuron:
+def _snntorch_0_5_2(*, beta: Any, threshold: Any = 1.0, reset_mechanism: str = "subtract") -> Neuron:
     return LIF(
-        decay=min(max(beta, 0.0), 1.0), v_threshold=threshold, firing=Firing.ABOVE_THRESHOLD,
+        decay=_clamped(beta), v_threshold=threshold, firing=Firing.ABOVE_THRESHOLD,
         **_late(reset_mechanism, True, ResetTime.BEFORE_CHARGE, ResetTime.AFTER_CHARGE),
     )  # fmt: skip
 
 
-def _snntorch_0_5_1(*, beta: float, threshold: Any = 1.0, reset_mechanism: str = "subtract") -> Neuron:
+def _snntorch_0_5_1(*, beta: Any, threshold: Any = 1.0, reset_mechanism: str = "subtract") -> Neuron:
     return LIF(
-        decay=min(max(beta, 0.0), 1.0), v_threshold=threshold, firing=Firing.ABOVE_THRESHOLD,
+        decay=_clamped(beta), v_threshold=threshold, firing=Firing.ABOVE_THRESHOLD,
         **_late(reset_mechanism, True, ResetTime.AFTER_CHARGE, ResetTime.AFTER_CHARGE),
     )  # fmt: skip
 
 
-def _snntorch_synaptic(*, alpha: float, beta: float, threshold: Any = 1.0, reset_mechanism: str = "subtract",
+def _snntorch_synaptic(*, alpha: Any, beta: Any, threshold: Any = 1.0, reset_mechanism: str = "subtract",
                        reset_delay: bool = True) -> Neuron:  # fmt: skip
     return CubaLIF(
-        current_decay=min(max(alpha, 0.0), 1.0), decay=min(max(beta, 0.0), 1.0), v_threshold=threshold,
+        current_decay=_clamped(alpha), decay=_clamped(beta), v_threshold=threshold,
         firing=Firing.ABOVE_THRESHOLD,
         **_late(reset_mechanism, reset_delay, ResetTime.AFTER_CHARGE, ResetTime.AFTER_CHARGE),
     )  # fmt: skip
+
+
+def _clamped(decay: Any) -> Any:
+    """The decay, or each of an array of them, as snnTorch uses it: not below 0 and not above 1."""
+    return np.clip(decay, 0.0, 1.0)
 
 
 def _late(mechanism: str, delay: bool, subtract: ResetTime, zero: ResetTime) -> dict[str, Any]:
@@ -135,7 +142,7 @@ def _sinabs_iaf(*, spike_threshold: Any = 1.0, max_num_spikes_per_bin: int | Non
     return IF(v_threshold=spike_threshold, max_spikes=max_num_spikes_per_bin, v_min=min_v_mem, reset=reset)
 
 
-def _sinabs_lif(*, tau_mem: float | None = None, alpha_mem: float | None = None, norm_input: bool = True,
+def _sinabs_lif(*, tau_mem: Any = None, alpha_mem: Any = None, norm_input: bool = True,
                 spike_threshold: Any = 1.0, max_num_spikes_per_bin: int | None = None, min_v_mem: Any = None,
                 reset_to_zero: bool = False) -> Neuron:  # fmt: skip
     alpha = _alpha("mem", tau_mem, alpha_mem)
@@ -145,8 +152,8 @@ def _sinabs_lif(*, tau_mem: float | None = None, alpha_mem: float | None = None,
     )  # fmt: skip
 
 
-def _sinabs_lif_with_synapse(*, tau_mem: float | None = None, alpha_mem: float | None = None, tau_syn: float | None = None,
-                             alpha_syn: float | None = None, norm_input: bool = True, spike_threshold: Any = 1.0,
+def _sinabs_lif_with_synapse(*, tau_mem: Any = None, alpha_mem: Any = None, tau_syn: Any = None,
+                             alpha_syn: Any = None, norm_input: bool = True, spike_threshold: Any = 1.0,
                              max_num_spikes_per_bin: int | None = None, min_v_mem: Any = None) -> Neuron:  # fmt: skip
     alpha, synapse = _alpha("mem", tau_mem, alpha_mem), _alpha("syn", tau_syn, alpha_syn)
     return CubaLIF(
@@ -155,11 +162,13 @@ def _sinabs_lif_with_synapse(*, tau_mem: float | None = None, alpha_mem: float |
     )  # fmt: skip
 
 
-def _alpha(what: str, tau: float | None, alpha: float | None) -> float:
+def _alpha(what: str, tau: Any, alpha: Any) -> Any:
     """The decay as stored, or exp(-1/tau) of a time constant in steps: float32 there, so give the stored one if you can."""
     if (tau is None) == (alpha is None):
         raise SpecError(f"give one of tau_{what} (in steps) and alpha_{what} (the decay as stored)")
-    return exp(-1 / tau) if tau is not None else float(alpha or 0.0)
+    if tau is None:
+        return alpha
+    return np.exp(-1 / tau) if isinstance(tau, np.ndarray) else exp(-1 / tau)
 
 
 def _norse_box(

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import refsnn
@@ -57,6 +58,18 @@ def test_a_spec_may_name_a_preset(tmp_path):
     with pytest.raises(SpecError) as refused:
         refsnn.load(path)
     assert "net.yaml:4:17: nodes[0].preset: preset snntorch.Leaky>=0.8: unknown parameter 'bet'" in str(refused.value)
+
+
+def test_decays_may_be_those_of_each_neuron():
+    """Learnt ones are; a decay beyond 0 to 1 is clamped as snnTorch does in each of its steps."""
+    learnt = np.array([-0.5, 0.75, 1.5], np.float32)
+    for name in ("snntorch.Leaky>=0.8", "snntorch.Leaky>=0.5.2,<0.8", "snntorch.Leaky<=0.5.1"):
+        assert preset(name, beta=learnt).decay.tolist() == [0.0, 0.75, 1.0]
+    synapse = preset("snntorch.Synaptic>=0.8", alpha=learnt, beta=learnt)
+    assert (synapse.current_decay.tolist(), synapse.decay.tolist()) == ([0.0, 0.75, 1.0],) * 2
+    assert preset("sinabs.LIF", alpha_mem=learnt[1:2]) == preset("sinabs.LIF", alpha_mem=0.75)
+    taus = np.array([2.0, 4.0])
+    assert preset("sinabs.LIF", tau_mem=taus).decay.tolist() == np.exp(-1 / taus).tolist()
 
 
 @pytest.mark.parametrize("name", PRESETS)
