@@ -34,6 +34,14 @@ def drawn(random, module):
     return module.eval()
 
 
+def normalising(random, channels):
+    """A BatchNorm2d whose division is by 1."""
+    norm = drawn(random, nn.BatchNorm2d(channels, eps=0.25))
+    norm.running_mean = torch.tensor(dyadic(random, channels))
+    norm.running_var = torch.full((channels,), 0.75)
+    return norm
+
+
 def run(net, x):
     """x [T, N, ...] through the modules in a row -> name: (spikes, potentials), [T, N, ...] each, of the neurons."""
     found = {}
@@ -56,6 +64,7 @@ def test_a_network_without_recurrence(SnnTorch, tmp_path_factory, seed, theta, b
     given_ = {"threshold": theta, "reset_mechanism": mechanism[0], "reset_delay": mechanism[1], "init_hidden": True}
     net = [
         ("conv", drawn(random, nn.Conv2d(2, 4, 3, stride=(1, 2), padding=1, groups=2))),
+        ("norm", normalising(random, 4)),
         ("lif1", snntorch.Leaky(beta=beta, graded_spikes_factor=factor, **given_)),
         ("pool", nn.AvgPool2d(2)),
         ("flat", nn.Flatten()),
