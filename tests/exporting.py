@@ -38,7 +38,9 @@ def spikes(random, *shape):
 
 def agree(path, x, theirs):
     """refsnn, from the spec alone, gives these in every step: x [T, N, ...], theirs: node -> (spikes or None, potentials or None)."""
-    network = refsnn.load(path)
+    network = refsnn.load(
+        path, strict=True
+    )  # every tensor has its place, and nothing that matters is left to a default
     record = Record(spikes=network.neurons, v=network.stateful)
     trace = simulate(network, Frames(x), steps=len(x), arithmetic=Float32(), record=record)
     assert set(network.stateful) >= set(theirs)

@@ -30,13 +30,9 @@ class Spikes:
 
 
 NEURON = {
-    "layer": "LIF",
-    "decay": 0.5,
-    "v_threshold": 1.0,
-    "reset": "subtract",
-    "reset_time": "same_step",
-    "firing": ">=",
-}
+    "layer": "LIF", "decay": 0.5, "gain": 1.0, "v_threshold": 1.0, "v_init": 0.0, "reset": "subtract", "reset_time": "same_step",
+    "firing": ">=", "max_spikes": 1,
+}  # fmt: skip
 
 
 def drawn(random, layer):

@@ -21,7 +21,8 @@ def test_lava(tmp_path):
     seeds, steps = 6, 12
     found, refused = in_process("lava_process.py", PYTHON, tmp_path, ["lava-dl"], seeds=seeds, steps=steps)
     for seed in range(seeds):
-        network = refsnn.load(tmp_path / f"{seed}.yaml")
+        assert '"preset": "lava.LIF fixed"' in (tmp_path / f"{seed}.yaml").read_text()
+        network = refsnn.load(tmp_path / f"{seed}.yaml", strict=True)
         trace = simulate(
             network, Frames(found[f"{seed}/x"]), steps=steps, arithmetic=LOIHI, record=Record(spikes=network.neurons)
         )

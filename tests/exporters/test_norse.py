@@ -5,6 +5,7 @@ Runs where norse is installed, or with NORSE_PYTHON=/path/to/python of an enviro
 
 import importlib.util
 import os
+import re
 import sys
 
 import pytest
@@ -26,6 +27,8 @@ def test_norse(tmp_path):
         theirs[readout] = None, theirs[readout][1]  # what it gives are potentials
         agree(tmp_path / f"{case}.yaml", mine["x"], theirs)
     assert sum(found[name].sum() for name in found if name.endswith("0.s")) > 100  # of recurrent networks, for one
+    written = " ".join((tmp_path / f"{kind}-0.yaml").read_text() for kind in kinds)
+    assert set(re.findall(r'"preset": "([^"]+)"', written)) == {"norse.LIF", "norse.LIFBox", "norse.IAF"}
     assert said["same_with_time"]
     assert said["refused"] == [
         "net.0: a reset_method of its own",
