@@ -304,8 +304,8 @@ HEAD = [
     "named simulator does: `refsnn.preset('snntorch.Leaky>=0.8', beta=0.9)`, or in a network spec",
     "`{name: lif1, preset: 'snntorch.Leaky>=0.8', beta: 0.9}`. Presets marked as tested are run against that simulator, spike",
     "for spike on dyadic weights (`tests/peers`, `tests/exporters`); the others were written from its source and not run. What",
-    "none of our neurons can say: nengo's LIF (spikes within a step), snnTorch with `reset_delay=False` and subtraction, a leak that",
-    "depends on the sign. [Snippets](exporting.md) write networks of some of these simulators with their presets.",
+    "none of our neurons can say: nengo's LIF (spikes within a step), snnTorch with `reset_delay=False` and subtraction, a leak",
+    "that depends on the sign. [Snippets](exporting.md) write networks of some of these simulators with their presets.",
     "",
 ]
 
