@@ -103,7 +103,7 @@ AGAIN = "copy or save the file again"
         (safetensors('{"a": NaN}'), "damaged", "the number NaN, which no header has"),
         (safetensors("{'a'}"), "damaged", "a header that is no JSON of safetensors: "),
         (safetensors('{"a":' * 5000), "damaged", "a header that is no JSON of safetensors: "),
-        (safetensors('{"a":%s' % ("[" * 300_000)), "nesting", "more than 200000 '[' in the header"),
+        (safetensors('{"a":%s' % ("[" * 300_000)), "nesting", "more than 60000 '[' in the header"),
         (struct.pack("<Q", 90) + b"{}", "truncated", "a header of 90 bytes in a file of 10"),
         (struct.pack("<Q", 1 << 30) + b"{}", "too-large", "a header of 1073741824 bytes, at most 16777216 are read"),
         (safetensors({"a": entry("BOOL", [1], 0, 1)}, b"\2"), "damaged", "a: a truth value that is neither 0 nor 1"),

@@ -19,6 +19,9 @@ HEAD = """\
 # Written by 'refsnn init' from names and shapes of {weights}; it is refused until every guess is confirmed:
 # check each line with a key '{guess}', correct it, fill in each {asked}, and delete the key.
 """
+ELSEWHERE = (
+    "# give the weights, which are in another folder: load('{weights}', spec=this), or MODEL {weights} --spec this\n"
+)
 
 
 @dataclass(frozen=True)
@@ -41,11 +44,14 @@ def first_spec(model: ModelFile, target: str | Path) -> FirstSpec:
     shape, guess = input_shape(groups, chain)
     ignored = _ignored(model, chain)
     prefix = _prefix(list(model.tensors))
-    weights = os.path.relpath(model.path, Path(target).parent)
+    beside = os.path.relpath(model.path, Path(target).parent)
+    # a spec names files beside it or below it only: what lies elsewhere is given by whoever loads it
+    weights = {} if ".." in Path(beside).parts else {"weights": beside}
     head: dict[str, Any] = {"name": Path(target).stem, "input": shape}
     head |= {GUESS: f"input: {guess}"} if guess else {}
-    head |= {"weights": weights, **({"prefix": prefix} if prefix else {}), **({"ignore": ignored} if ignored else {})}
+    head |= {**weights, **({"prefix": prefix} if prefix else {}), **({"ignore": ignored} if ignored else {})}
     lines = [HEAD.format(weights=shown(Path(model.path).name), guess=GUESS, asked=ASKED)]
+    lines += [] if weights else [ELSEWHERE.format(weights=shown(Path(model.path).name))]
     lines += [_flow({key: value})[1:-1] + "\n" for key, value in head.items()]
     taken = {name for node in chain.nodes for name in (*node.tensors, *node.read)}
     lost = [name for name in model.tensors if name not in taken and not _is_state(name)]

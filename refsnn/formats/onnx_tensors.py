@@ -42,7 +42,7 @@ def array(source: Source, name: str, tensor: dict[str, Any], external: External)
     dtype, typed = np.dtype(TYPES[number][0]), TYPES[number][1]
     shape = _shape(source, name, tensor)
     needed = prod(shape) * dtype.itemsize
-    if prod(max(size, 1) for size in shape) > MOST:  # numpy counts so, even where another size is 0
+    if not needed and prod(max(size, 1) for size in shape) > MOST:  # numpy counts so
         refuse("size-lie", source.path, name, f"{list(shape)}, which no memory holds", COPY)
     given = [field for field in ("raw_data", *FIELDS) if len(tensor.get(field, b""))]
     if len(given) + (tensor.get("data_location", 0) == EXTERNAL) > 1 or any(
