@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import onnx.reference
 import pytest
+from harness import run_here
 from onnx import TensorProto, helper, numpy_helper
 from same import assert_identical
 
@@ -21,7 +22,6 @@ from refsnn.formats.limits import Limits
 from refsnn.formats.load_report import Fate
 from refsnn.formats.model_file import Format, Source
 from refsnn.formats.onnx_export import onnx_bytes, write_onnx
-from refsnn.formats.onnx_external import ExternalData
 from refsnn.formats.onnx_file import read
 from refsnn.formats.onnx_network import network_of
 from refsnn.formats.onnx_operators import OPERATORS, PARTS
@@ -278,23 +278,24 @@ def external(tmp_path):
     folder.mkdir()
     (folder / "w.bin").write_bytes(b"head" + np.arange(3, dtype="<f4").tobytes())
 
-    def model(**entries):
+    def model(allowed=None, **entries):
         base = {"location": "w.bin", "offset": "4", "length": "12"} | entries
         kept = [{"key": key, "value": text} for key, text in base.items() if text is not None]
-        return source(tensor(dims=[3], raw_data=b"", data_location=1, external_data=kept))
+        content = tensor(dims=[3], raw_data=b"", data_location=1, external_data=kept)
+        return source(content, Limits(external_data=allowed and str(allowed)))
 
     return folder, model
 
 
 def test_external_data_is_read_from_the_folder_that_is_named(external):
     folder, model = external
-    found = read(model(), ExternalData(folder)).tensors["w"]
+    found = read(model(folder)).tensors["w"]
     assert_identical(found, np.arange(3, dtype="<f4"))
     digest = hashlib.sha1((folder / "w.bin").read_bytes(), usedforsecurity=False).hexdigest()
-    assert_identical(read(model(checksum=digest), ExternalData(folder)).tensors["w"], found)
+    assert_identical(read(model(folder, checksum=digest)).tensors["w"], found)
     (folder / "sub").mkdir()
     (folder / "w.bin").rename(folder / "sub" / "w.bin")
-    assert_identical(read(model(location="sub/w.bin", length=None), ExternalData(folder)).tensors["w"], found)
+    assert_identical(read(model(folder, location="sub/w.bin", length=None)).tensors["w"], found)
 
 
 @pytest.mark.parametrize(
@@ -327,7 +328,28 @@ def test_external_data_stays_within_its_folder(external, tmp_path, entries, code
     (folder / "out").symlink_to(tmp_path)
     os.link(tmp_path / "outside.bin", folder / "hard.bin")
     os.mkfifo(folder / "fifo")
-    assert reason in refused(lambda: read(model(**entries), ExternalData(folder)), code)
+    assert reason in refused(lambda: read(model(folder, **entries)), code)
+
+
+def test_external_data_reaches_the_network_only_where_it_is_asked_for(tmp_path, capsys):
+    """As the onnx package writes it."""
+    weight = np.arange(6, dtype=np.float32).reshape(2, 3)
+    graph = helper.make_graph(
+        [helper.make_node("Gemm", ["x", "w"], ["y"], transB=1)], "g", [value("x", [1, 3])], [value("y", [1, 2])],
+        [numpy_helper.from_array(weight, "w")],
+    )  # fmt: skip
+    path = tmp_path / "m.onnx"
+    onnx.save(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)]), path,
+        save_as_external_data=True, location="m.data", size_threshold=0,
+    )  # fmt: skip
+    with pytest.raises(LoadError) as error:
+        refsnn.load(path)
+    assert error.value.code == "outside-file"
+    (node,) = refsnn.load(path, limits=Limits(external_data=str(tmp_path))).nodes
+    assert_identical(node.layer.weight, weight)
+    assert run_here("summary", path, capsys=capsys).code == 3
+    assert run_here("summary", path, "--external-data", tmp_path, capsys=capsys).code == 0
 
 
 def test_two_external_tensors_share_no_bytes(external):
@@ -336,7 +358,7 @@ def test_two_external_tensors_share_no_bytes(external):
     both = [{"dims": [3], "data_type": 1, "name": name, "data_location": 1, "external_data": kept} for name in "ab"]
     content = encoded("model", {"ir_version": 8, "graph": {"initializer": both}})
     assert "shares external bytes with another tensor" in refused(
-        lambda: read(source(content), ExternalData(folder)), "overlap"
+        lambda: read(source(content, Limits(external_data=str(folder)))), "overlap"
     )
 
 

@@ -27,6 +27,13 @@ set_option = click.option(
 )
 
 
+external_option = click.option(
+    "--external-data",
+    type=click.Path(exists=True, file_okay=False),
+    help="Folder below which an ONNX file may keep its numbers; without it they are refused.",
+)
+
+
 @dataclass(frozen=True)
 class Model:
     """What every command that takes MODEL knows of it."""
@@ -37,6 +44,7 @@ class Model:
     semantics: str | None
     dt: float | None
     choices: tuple[str, ...]
+    external_data: str | None
 
 
 def model_options(required: bool = True) -> Callable[[Callable[..., int]], Callable[..., int]]:
@@ -52,12 +60,13 @@ def model_options(required: bool = True) -> Callable[[Callable[..., int]], Calla
         semantics_option,
         dt_option,
         set_option,
+        external_option,
     )
 
     def decorated(command: Callable[..., int]) -> Callable[..., int]:
         @wraps(command)
         def collected(*, model: str | None, **rest: Any) -> int:
-            given = {name: rest.pop(name) for name in ("spec", "strict", "semantics", "dt", "choices")}
+            given = {name: rest.pop(name) for name in ("spec", "strict", "semantics", "dt", "choices", "external_data")}
             return command(model=None if model is None else Model(model, **given), **rest)
 
         for option in reversed(options):
@@ -69,12 +78,14 @@ def model_options(required: bool = True) -> Callable[[Callable[..., int]], Calla
 
 def load_model(model: Model) -> Loaded:
     import refsnn
+    from refsnn.formats import Limits
     from refsnn.opened import choices_of
 
     semantics, choices = choices_of(model.semantics, model.dt, model.choices)
     return refsnn.load_with_report(
-        model.path, spec=model.spec, strict=model.strict, semantics=semantics, choices=choices
-    )
+        model.path, spec=model.spec, strict=model.strict, semantics=semantics, choices=choices,
+        limits=Limits(external_data=model.external_data),
+    )  # fmt: skip
 
 
 def network_of(model: Model) -> Network:

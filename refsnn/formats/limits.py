@@ -17,6 +17,9 @@ class Limits:
     parts: int = 30_000  # tensors, nodes, members, groups: so many small ones cost a second
     depth: int = 64
     child_seconds: int = 20  # of processor time in the process that reads HDF5
+    external_data: str | None = (
+        None  # folder below which an ONNX file's other files may be read; None: they are refused
+    )
     child_bytes: int = 512 * MIB  # of address space there, beside three times the file
 
     def expanded(self, packed: int) -> int:

@@ -10,7 +10,6 @@ import os
 import re
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,31 +21,24 @@ REMEDY = "save the model in one file: onnx.save(model, path, save_as_external_da
 HASHED = 1 << 20  # bytes that are hashed at once
 
 
-@dataclass(frozen=True)
-class ExternalData:
-    """Leave to read tensors from files in this folder, below which they have to be."""
-
-    folder: str | Path
-
-
 def no_external(source: Source) -> Any:
     """What reads no external tensor."""
 
     def refused(name: str, tensor: Mapping[str, Any], needed: int) -> bytes:
         entries = {entry.get("key"): entry.get("value") for entry in tensor.get("external_data", [])}
         refuse("outside-file", source.path, name, f"its numbers are in another file, {entries.get('location')!r}",
-               f"{REMEDY}, or allow it with ExternalData(folder)")  # fmt: skip
+               f"{REMEDY}, or allow it with --external-data FOLDER, Limits(external_data=folder)")  # fmt: skip
 
     return refused
 
 
-def contained(source: Source, external: ExternalData) -> Any:
+def contained(source: Source, folder: Path) -> Any:
     """What reads tensors from the folder's files; no two may share bytes, so all of them are no larger than the files."""
     taken: dict[tuple[int, int], list[tuple[int, int]]] = {}
 
     def read(name: str, tensor: Mapping[str, Any], needed: int) -> bytes:
         entries = _entries(source, name, tensor)
-        handle = _opened(source, name, Path(external.folder), entries["location"])
+        handle = _opened(source, name, folder, entries["location"])
         try:
             return _part(source, name, handle, entries, needed, taken)
         except OSError as error:

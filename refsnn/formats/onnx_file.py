@@ -1,13 +1,14 @@
 """ONNX files: the initialisers, and the graph as plain data. No protobuf library is needed, and no other file is opened."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from refsnn.formats.model_file import Array, Format, ModelFile, Note, Source
-from refsnn.formats.onnx_external import ExternalData, contained, no_external
+from refsnn.formats.onnx_external import contained, no_external
 from refsnn.formats.onnx_graph import OnnxGraph, OnnxNode, OnnxValue
 from refsnn.formats.onnx_tensors import External, array
 from refsnn.formats.onnx_wire import Wire, varints
@@ -19,15 +20,14 @@ HIDING = ("g", "graphs", "tensors", "tp", "type_protos", "sparse_tensor", "spars
 EMPTY: Mapping[str, Any] = {"f": 0.0, "i": 0, "s": b"", "floats": b"", "ints": b"", "strings": []}
 
 
-def read(source: Source, external: ExternalData | None = None) -> ModelFile:
-    """The initialisers under their names, and the graph.
-
-    external: leave to read tensors that the file keeps in other files of this folder; none: they are refused.
-    """
+def read(source: Source) -> ModelFile:
+    """The initialisers under their names, and the graph; those in other files only with Limits.external_data."""
     model = Wire(source).message("model")
     _refuse_what_hides_weights(source, model)
     graph = model["graph"]
-    elsewhere = no_external(source) if external is None else contained(source, external)
+    elsewhere = (
+        contained(source, Path(folder)) if (folder := source.limits.external_data) is not None else no_external(source)
+    )
     tensors: dict[str, Array] = {}
     notes: list[Note] = []
     for tensor in graph.get("initializer", []):
