@@ -6,6 +6,7 @@ from importlib import import_module
 from io import FileIO
 from pathlib import Path
 
+from refsnn.formats.elsewhere import refuse_folder
 from refsnn.formats.file_bytes import file_bytes
 from refsnn.formats.limits import Limits
 from refsnn.formats.model_file import Format, ModelFile, Source
@@ -50,7 +51,9 @@ def read(source: Source) -> ModelFile:
 def opened(path: str | Path, limits: Limits) -> Source:
     """All bytes of the file."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode) and not os.path.isdir(path):  # opening a pipe could wait forever
+        if os.path.isdir(path):
+            refuse_folder(str(path))
+        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe could wait forever
             refuse("unreadable", str(path), "", "no regular file", "save it to disk first")
         with FileIO(str(path)) as file:
             size = file.seek(0, 2)

@@ -1,5 +1,6 @@
 """Which format a file has, by its content; and what it is when it is no model. The name's suffix is never asked."""
 
+from refsnn.formats.elsewhere import refuse_elsewhere
 from refsnn.formats.model_file import Format, Source
 from refsnn.formats.refusals import refusal, refuse, shown
 from refsnn.formats.zip_directory import names as names_of
@@ -10,7 +11,6 @@ LEGACY_MAGIC = b"\x8a\nl\xfc\x9cF\xf9 j\xa8P\x19"
 # field << 3 | wire type of everything that an ONNX model may begin with or go on with
 ONNX_TAGS = {0x08, 0x12, 0x1A, 0x22, 0x28, 0x32, 0x3A, 0x42, 14 << 3 | 2, 20 << 3 | 2, 25 << 3 | 2, 26 << 3 | 2}
 ONNX_FIELDS = 64  # that are looked at
-TABLE_MAGIC = b"\x57\xfb\x80\x8b\x24\x75\x47\xdb"  # ends the index of a TensorFlow checkpoint
 PLAIN = "save the weights as npz where you have the framework: numpy.savez('weights.npz', **arrays)"
 # first bytes -> code, what it is, what would do
 IMPOSTORS: tuple[tuple[bytes, str, str, str], ...] = (
@@ -45,7 +45,7 @@ def sniffed(source: Source) -> Format:
     if head[:2] in PICKLED:
         if head[2 : 2 + len(LEGACY_MAGIC)] == LEGACY_MAGIC:
             return Format.TORCH_LEGACY
-        refuse("executable", path, "", "a bare pickle (Brian2 store, joblib, pickle.dump), which runs code to be read",
+        refuse("executable", path, "", "a bare pickle (joblib, pickle.dump), which runs code to be read",
                "save the arrays as npz where it was written: numpy.savez('weights.npz', **arrays)")  # fmt: skip
     if head[:10] == b"MATLAB 5.0":
         return Format.MAT5
@@ -80,10 +80,7 @@ def _refuse_impostors(source: Source, head: bytes) -> None:
         refuse("no-light-reader", path, "", "a MATLAB v7.3 file", "save it in MATLAB with save(name, '-v7')")
     if head[4:8] == b"TFL3":
         refuse("no-light-reader", path, "", "a TensorFlow Lite file", PLAIN)
-    if bytes(source.content[-8:]) == TABLE_MAGIC:
-        refuse("no-light-reader", path, "", "the index of a TensorFlow checkpoint",
-               "convert it where you have TensorFlow: r = tf.train.load_checkpoint(prefix); "
-               "numpy.savez('weights.npz', **{n: r.get_tensor(n) for n in r.get_variable_to_shape_map()})")  # fmt: skip
+    refuse_elsewhere(path, source.content)
 
 
 def _zipped(source: Source) -> Format:
