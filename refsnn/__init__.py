@@ -31,10 +31,16 @@ if TYPE_CHECKING:
     from refsnn.fixed import Overflow as Overflow
     from refsnn.fixed import Q as Q
     from refsnn.fixed import Rounding as Rounding
+    from refsnn.formats import Limits as Limits
     from refsnn.formats import dump as dump
     from refsnn.formats import load as load
     from refsnn.formats import load_data as load_data
     from refsnn.formats import load_with_report as load_with_report
+    from refsnn.formats import open_model as open_model
+    from refsnn.formats.nir_data import write_trace as write_trace
+    from refsnn.formats.nir_export import write_nir as write_nir
+    from refsnn.formats.nir_semantics import Semantics as Semantics
+    from refsnn.formats.onnx_export import write_onnx as write_onnx
     from refsnn.network import Network as Network
     from refsnn.network import Node as Node
     from refsnn.presets import preset as preset
@@ -58,6 +64,7 @@ _HOME = {
     "Float32": "refsnn.arithmetic",
     "Float64": "refsnn.arithmetic",
     "Frames": "refsnn.drive",
+    "Limits": "refsnn.formats",
     "MaxBalance": "refsnn.conversion",
     "Network": "refsnn.network",
     "Node": "refsnn.network",
@@ -67,6 +74,7 @@ _HOME = {
     "Q": "refsnn.fixed",
     "Record": "refsnn.trace",
     "Rounding": "refsnn.fixed",
+    "Semantics": "refsnn.formats.nir_semantics",
     "certify": "refsnn.verification",
     "calibrate_bias": "refsnn.conversion",
     "compare_repairs": "refsnn.repair",
@@ -78,10 +86,14 @@ _HOME = {
     "load": "refsnn.formats",
     "load_data": "refsnn.formats",
     "load_with_report": "refsnn.formats",
+    "open_model": "refsnn.formats",
     "preset": "refsnn.presets",
     "quantise": "refsnn.conversion",
     "simulate": "refsnn.simulator",
     "verify": "refsnn.verification",
+    "write_nir": "refsnn.formats.nir_export",
+    "write_onnx": "refsnn.formats.onnx_export",
+    "write_trace": "refsnn.formats.nir_data",
 }
 
 __version__ = "0.1.0"
