@@ -28,23 +28,31 @@ def refused(path):
     return caught.value
 
 
-@pytest.mark.parametrize(
-    ("content", "kind", "code"),
-    [
-        (bytes(200) + b"\x57\xfb\x80\x8b\x24\x75\x47\xdb", "TensorFlow checkpoint", "no-light-reader"),
-        (SAVED_MODEL, "TensorFlow SavedModel", "no-light-reader"),
-        (b"\x0c\xdb\x3a\x2a" + bytes(60), "Orbax checkpoint", "no-light-reader"),
-        (b'{"tree_metadata": {"params": 1}}', "Orbax checkpoint", "no-light-reader"),
-        (PROTOTXT, "Caffe model", "no-light-reader"),
-        (b"\x0a\x05LeNet\xa2\x06\x04\x0a\x02c1", "Caffe model", "no-light-reader"),
-        (pickle.dumps({"default": {"s": {"_synaptic_pre": np.arange(3)}}}), "Brian2 store", "executable"),
-    ],
-)
+FILES = [
+    (bytes(200) + b"\x57\xfb\x80\x8b\x24\x75\x47\xdb", "TensorFlow checkpoint", "no-light-reader"),
+    (SAVED_MODEL, "TensorFlow SavedModel", "no-light-reader"),
+    (b"\x0c\xdb\x3a\x2a" + bytes(60), "Orbax checkpoint", "no-light-reader"),
+    (b'{"tree_metadata": {"params": 1}}', "Orbax checkpoint", "no-light-reader"),
+    (PROTOTXT, "Caffe model", "no-light-reader"),
+    (b"\x0a\x05LeNet\xa2\x06\x04\x0a\x02c1", "Caffe model", "no-light-reader"),
+    (pickle.dumps({"default": {"s": {"_synaptic_pre": np.arange(3)}}}), "Brian2 store", "executable"),
+]
+
+
+@pytest.mark.parametrize(("content", "kind", "code"), FILES)
 def test_files_are_recognised_and_converted_elsewhere(tmp_path, content, kind, code):
     (tmp_path / "weights").write_bytes(content)
     error = refused(tmp_path / "weights")
     assert (error.code, kind in error.reason) == (code, True)
     assert error.remedy == "make an npz of it where it was written: " + "; ".join(RECIPES[kind])
+
+
+@pytest.mark.parametrize("content", [content for content, _, _ in FILES])
+def test_however_short_they_are_there_is_a_sentence(tmp_path, content):
+    """A file of one line end broke the first version: fuzzing found it."""
+    for end in range(len(content)):
+        (tmp_path / "weights").write_bytes(content[:end])
+        refused(tmp_path / "weights")
 
 
 @pytest.mark.parametrize(

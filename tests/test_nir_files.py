@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from nir_graphs import DT, between, graph, lif, model, network, node, shaped, stored
+from same import assert_identical
 
 from refsnn import Float64, Frames, Network, Node, Record, simulate
 from refsnn.errors import LoadError, NothingCompared, SpecError, UnsupportedLayerError
@@ -526,8 +527,7 @@ def test_traces_as_nir_data(tmp_path):
     ],
 )
 def test_one_network_in_two_formats(name, torch_name, renamed):
-    torch = pytest.importorskip("torch")
-    weights = torch.load(SHARED / "torch" / torch_name, weights_only=True, map_location="cpu")
+    weights = open_model(SHARED / "torch" / torch_name).tensors
     tensors = open_model(SHARED / "nir" / f"{name}.nir").tensors
     count = 0
     for key, values in tensors.items():
@@ -537,7 +537,7 @@ def test_one_network_in_two_formats(name, torch_name, renamed):
         other = weights.get(f"{renamed.get(node_name, node_name)}.{what}")
         if other is not None:
             count += 1
-            assert np.array_equal(other.numpy(), values), key
+            assert_identical(other, values)
     assert count >= 5
 
 

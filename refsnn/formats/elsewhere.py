@@ -87,6 +87,6 @@ def _kind(content: memoryview) -> str | None:
     # prototxt, and the fields 1 (the network's name, a short text) and 100 (a layer) or 2 (V1) of a caffemodel
     if re.match(rb"\s*(#[^\n]*\n\s*)*(name|layers?|input)\s*[:{]", head) and re.search(rb"\blayers?\s*\{", head):
         return "Caffe model"
-    if head[:1] == b"\x0a" and 0 < head[1] < 128 and head[2 + head[1] : 4 + head[1]] == b"\xa2\x06":
+    if len(head) > 1 and head[0] == 0x0A and 0 < head[1] < 128 and head[2 + head[1] : 4 + head[1]] == b"\xa2\x06":
         return "Caffe model"
     return None
