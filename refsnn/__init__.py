@@ -37,10 +37,10 @@ if TYPE_CHECKING:
     from refsnn.formats import load_data as load_data
     from refsnn.formats import load_with_report as load_with_report
     from refsnn.formats import open_model as open_model
-    from refsnn.formats.nir_data import write_trace as write_trace
-    from refsnn.formats.nir_export import write_nir as write_nir
-    from refsnn.formats.nir_semantics import Semantics as Semantics
-    from refsnn.formats.onnx_export import write_onnx as write_onnx
+    from refsnn.formats.nir.data import write_trace as write_trace
+    from refsnn.formats.nir.exporting import write_nir as write_nir
+    from refsnn.formats.nir.semantics import Semantics as Semantics
+    from refsnn.formats.onnx.exporting import write_onnx as write_onnx
     from refsnn.network import Network as Network
     from refsnn.network import Node as Node
     from refsnn.presets import preset as preset
@@ -74,7 +74,7 @@ _HOME = {
     "Q": "refsnn.fixed",
     "Record": "refsnn.trace",
     "Rounding": "refsnn.fixed",
-    "Semantics": "refsnn.formats.nir_semantics",
+    "Semantics": "refsnn.formats.nir.semantics",
     "certify": "refsnn.verification",
     "calibrate_bias": "refsnn.conversion",
     "compare_repairs": "refsnn.repair",
@@ -91,9 +91,9 @@ _HOME = {
     "quantise": "refsnn.conversion",
     "simulate": "refsnn.simulator",
     "verify": "refsnn.verification",
-    "write_nir": "refsnn.formats.nir_export",
-    "write_onnx": "refsnn.formats.onnx_export",
-    "write_trace": "refsnn.formats.nir_data",
+    "write_nir": "refsnn.formats.nir.exporting",
+    "write_onnx": "refsnn.formats.onnx.exporting",
+    "write_trace": "refsnn.formats.nir.data",
 }
 
 __version__ = "0.1.0"

@@ -59,11 +59,11 @@ def export(
     """
     suffix = Path(output).suffix
     if suffix == ".onnx":
-        lost = import_module("refsnn.formats.onnx_export").write_onnx(source, output)
+        lost = import_module("refsnn.formats.onnx.exporting").write_onnx(source, output)
     elif suffix == ".nir":
         if dt is None:
             raise SpecError(f"{output}: NIR counts in seconds; give the length of a step with --dt SECONDS")
-        lost = import_module("refsnn.formats.nir_export").write_nir(spiking, output, dt=dt, allow_loss=allow_loss)
+        lost = import_module("refsnn.formats.nir.exporting").write_nir(spiking, output, dt=dt, allow_loss=allow_loss)
     else:
         return Written(refsnn.dump(spiking, output), ())
     return Written((Path(output),), tuple(map(str, lost)))

@@ -18,7 +18,7 @@ def choices_of(profile: str | None, dt: float | None, pairs: tuple[str, ...]) ->
         if dt is not None:
             raise SpecError("--dt: is the step of a NIR file, whose neurons --semantics PROFILE names; give both")
         return None, chosen
-    semantics = import_module("refsnn.formats.nir_semantics").Semantics
+    semantics = import_module("refsnn.formats.nir.semantics").Semantics
     known = [item.name for item in fields(semantics) if item.name not in ("profile", "dt")]
     for name in chosen:
         if name not in known:

@@ -16,7 +16,7 @@ import tempfile
 from argparse import ArgumentParser
 from importlib import import_module
 from pathlib import Path
-from pkgutil import iter_modules
+from pkgutil import walk_packages
 
 LENGTH = 8192  # bytes of a file at most: every reader is reached with less
 OPTIONS = (f"-max_len={LENGTH}", "-timeout=2", "-rss_limit_mb=1024", "-print_final_stats=1")
@@ -34,10 +34,10 @@ def start(reader, arguments):
         import refsnn.formats
         from refsnn.errors import RefSNNError
 
-        for module in iter_modules(
-            refsnn.formats.__path__
+        for module in walk_packages(
+            refsnn.formats.__path__, "refsnn.formats."
         ):  # readers are imported when a file needs them, which is too late
-            import_module(f"refsnn.formats.{module.name}")
+            import_module(module.name)
 
     target = (TARGETS | MISTAKES)[reader][0]
 

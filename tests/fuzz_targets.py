@@ -13,7 +13,7 @@ from hostile import opcodes, reading, torches, valid, wires, zips
 
 from refsnn import specs
 from refsnn.formats import opening
-from refsnn.formats.hdf5_tree import _tree
+from refsnn.formats.hdf5.tree import _tree
 from refsnn.formats.limits import Limits
 from refsnn.formats.model_file import Source
 
@@ -41,14 +41,15 @@ def pickled(data):
 
 def config(data):
     """The configuration within a good .keras file, as far as it goes before the weights are read."""
-    from refsnn.formats import keras_graph
+    from refsnn.formats.keras import graph as keras_graph
 
     keras_graph.parsed(source(data), data.decode("utf-8", "replace"), "config.json")
 
 
 def tree(data):
     """What the process that reads HDF5 answers: it may have been taken over by the file."""
-    from refsnn.formats import hdf5_file, safetensors_file
+    from refsnn.formats import safetensors_file
+    from refsnn.formats.hdf5 import file as hdf5_file
 
     answer = source(data)
     try:
@@ -68,7 +69,7 @@ def spec(data):
 
 def answers():
     """What the process that reads HDF5 writes for the good files."""
-    from refsnn.formats.hdf5_tree import _run
+    from refsnn.formats.hdf5.tree import _run
 
     for suffix in ("nir", "net", "h5", "weights.h5"):
         content = valid.FILES[suffix]()

@@ -6,14 +6,14 @@ import numpy as np
 from hypothesis import strategies as st
 
 from refsnn import strategies as snn
-from refsnn.formats.hdf5_file import read
-from refsnn.formats.hdf5_tree import Group
+from refsnn.formats.hdf5.file import read
+from refsnn.formats.hdf5.tree import Group
 from refsnn.formats.limits import Limits
 from refsnn.formats.model_file import Source
-from refsnn.formats.nir_file import from_tree
-from refsnn.formats.nir_graph import NirGraph, NirNode
-from refsnn.formats.nir_hdf5 import content_of
-from refsnn.formats.nir_import import network_of
+from refsnn.formats.nir.file import from_tree
+from refsnn.formats.nir.graph import NirGraph, NirNode
+from refsnn.formats.nir.hdf5 import content_of
+from refsnn.formats.nir.importing import network_of
 
 DT = 1e-4
 

@@ -263,7 +263,7 @@ def test_the_file_itself_is_looked_at_before_it_is_read(tmp_path):
     for name, limits, message in (
         ("a.npy", Limits(file_bytes=size - 1), f"{size} bytes, at most {size - 1} are read; raise Limits.file_bytes"),
         ("pipe", Limits(), "no regular file; save it to disk first"),
-        (".", Limits(), "cannot read: Is a directory; name a file that exists"),
+        (".", Limits(), "a folder; models are read from one file; name the file in it that holds the weights"),
         ("a\0b", Limits(), "cannot read: embedded null byte; name a file that exists"),
     ):
         with pytest.raises(LoadError) as error:
@@ -343,7 +343,7 @@ PLAIN = st.recursive(
 @given(tree=PLAIN)
 def test_messagepack_agrees_with_its_package(tree):
     msgpack = pytest.importorskip("msgpack")
-    from refsnn.formats.messagepack import unpacked
+    from refsnn.formats.flax.messagepack import unpacked
 
     content = memoryview(msgpack.packb(tree))
     assert unpacked(content, lambda *_: None, Source("x", content, Limits())) == tree

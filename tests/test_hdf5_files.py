@@ -17,8 +17,10 @@ from hypothesis.extra import numpy as hnp
 from same import assert_identical
 
 from refsnn.errors import LoadError
-from refsnn.formats import Limits, hdf5_child, hdf5_tree, open_model
-from refsnn.formats.hdf5_tree import Group, read_tree
+from refsnn.formats import Limits, open_model
+from refsnn.formats.hdf5 import child as hdf5_child
+from refsnn.formats.hdf5 import tree as hdf5_tree
+from refsnn.formats.hdf5.tree import Group, read_tree
 from refsnn.formats.model_file import Source
 
 CASES = Path(__file__).parents[2] / "shared" / "cases"

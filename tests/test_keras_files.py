@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from refsnn.arithmetic import Float64
 from refsnn.errors import LoadError
 from refsnn.formats import open_model
-from refsnn.formats.keras_graph import parsed
-from refsnn.formats.keras_network import network_of
+from refsnn.formats.keras.graph import parsed
+from refsnn.formats.keras.network import network_of
 from refsnn.formats.limits import Limits
 from refsnn.formats.load_report import Fate
 from refsnn.formats.model_file import Format, ModelFile, Source

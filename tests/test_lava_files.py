@@ -10,7 +10,7 @@ from refsnn import presets, simulate
 from refsnn.drive import Frames
 from refsnn.errors import LoadError
 from refsnn.formats import open_model
-from refsnn.formats.lava_network import input_current, network_of
+from refsnn.formats.lava.network import input_current, network_of
 from refsnn.formats.load_report import Fate
 from refsnn.formats.model_file import Format
 from refsnn.trace import Record

@@ -212,7 +212,7 @@ def test_a_graph_becomes_a_network_with_its_entries(tmp_path, monkeypatch, snn):
         loading, "open_model", lambda path, limits: ModelFile(str(path), Format.ONNX, {}, graph=object())
     )
     reader = SimpleNamespace(network_of=lambda model, name: (snn, (entry,)))
-    monkeypatch.setitem(sys.modules, "refsnn.formats.onnx_network", reader)
+    monkeypatch.setitem(sys.modules, "refsnn.formats.onnx.network", reader)
     loaded = load_with_report(tmp_path / "net.onnx")
     assert (loaded.network, loaded.report.entries, loaded.report.format) == (snn, (entry,), "ONNX")
     with pytest.raises(SpecError, match="semantics are for NIR files, this is ONNX; leave them out"):
@@ -314,7 +314,7 @@ def test_numbers_beside_the_tensors_can_be_named_too(tmp_path, monkeypatch):
 
 @pytest.mark.skipif(Format.NIR not in READERS and Format.HDF5 not in READERS, reason="NIR is not read")
 def test_nir_is_written_with_a_step_and_read_back_as_it_was(tmp_path, capsys, specs):
-    pytest.importorskip("refsnn.formats.nir_export")
+    pytest.importorskip("refsnn.formats.nir.exporting")
     lif = specs / "networks" / "digits_lif.yaml"
     refused = run_here("convert", lif, "-o", tmp_path / "n.nir", capsys=capsys)
     assert refused.code == 2

@@ -12,12 +12,12 @@ from refsnn import Float64, Frames, Network, Node, Record, simulate
 from refsnn.errors import LoadError, NothingCompared, SpecError, UnsupportedLayerError
 from refsnn.formats import open_model
 from refsnn.formats.load_report import Fate
-from refsnn.formats.nir_data import write_trace
-from refsnn.formats.nir_export import export, write_nir
-from refsnn.formats.nir_graph import PARAMETERS, NirGraph, NirNode
-from refsnn.formats.nir_import import network_of
-from refsnn.formats.nir_neurons import MAKERS
-from refsnn.formats.nir_semantics import PROFILES, Semantics, table
+from refsnn.formats.nir.data import write_trace
+from refsnn.formats.nir.exporting import export, write_nir
+from refsnn.formats.nir.graph import PARAMETERS, NirGraph, NirNode
+from refsnn.formats.nir.importing import network_of
+from refsnn.formats.nir.neurons import MAKERS
+from refsnn.formats.nir.semantics import PROFILES, Semantics, table
 from refsnn.layers import Add, AvgPool2d, Conv1d, Conv2d, Flatten, Linear, MaxPool2d, Scale, SumPool2d
 from refsnn.neurons import IF, LI, LIF, CubaLIF, Firing, Reset
 

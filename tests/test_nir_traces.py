@@ -14,8 +14,8 @@ from nir_graphs import between, model, node
 
 from refsnn import Float32, Float64, Frames, Record, simulate
 from refsnn.formats import open_model
-from refsnn.formats.nir_import import network_of
-from refsnn.formats.nir_semantics import Semantics
+from refsnn.formats.nir.importing import network_of
+from refsnn.formats.nir.semantics import Semantics
 from refsnn.presets import LOIHI
 
 SHARED = Path(__file__).parents[2] / "shared" / "cases"

@@ -10,7 +10,7 @@ from same import assert_identical
 import refsnn
 from refsnn.arithmetic import Exact
 from refsnn.formats import open_model
-from refsnn.formats.onnx_export import write_onnx
+from refsnn.formats.onnx.exporting import write_onnx
 from refsnn.formats.spec_writing import described
 
 KINDS = {"float32": "Float", "float64": "Double"}  # folding gives biases in float64

@@ -9,8 +9,8 @@ import refsnn
 from refsnn.arithmetic import Float64
 from refsnn.formats.limits import Limits
 from refsnn.formats.model_file import Source
-from refsnn.formats.onnx_file import read
-from refsnn.formats.onnx_network import network_of
+from refsnn.formats.onnx.file import read
+from refsnn.formats.onnx.network import network_of
 from refsnn.layers import QCFS
 
 torch = pytest.importorskip("torch")

@@ -21,11 +21,11 @@ from refsnn.formats import open_model, sniffing
 from refsnn.formats.limits import Limits
 from refsnn.formats.load_report import Fate
 from refsnn.formats.model_file import Format, Source
-from refsnn.formats.onnx_export import onnx_bytes, write_onnx
-from refsnn.formats.onnx_file import read
-from refsnn.formats.onnx_network import network_of
-from refsnn.formats.onnx_operators import OPERATORS, PARTS
-from refsnn.formats.onnx_wire import MESSAGES, encoded
+from refsnn.formats.onnx.exporting import onnx_bytes, write_onnx
+from refsnn.formats.onnx.file import read
+from refsnn.formats.onnx.network import network_of
+from refsnn.formats.onnx.operators import OPERATORS, PARTS
+from refsnn.formats.onnx.wire import MESSAGES, encoded
 from refsnn.layers import QCFS, AvgPool2d, BatchNorm, Conv2d, Flatten, Linear, MaxMode, MaxPool2d, ReLU, Scale
 from refsnn.network import Network, Node
 

@@ -262,8 +262,8 @@ PLAIN_DATA = st.recursive(
 
 @given(tree=PLAIN_DATA, protocol=st.integers(2, 5))
 def test_the_interpreter_agrees_with_pickle_on_plain_data(tree, protocol):
-    from refsnn.formats.torch_objects import grammar
-    from refsnn.formats.unpickling import unpickled
+    from refsnn.formats.torch.objects import grammar
+    from refsnn.formats.torch.unpickling import unpickled
 
     content = pickle.dumps(tree, protocol)
     source = Source("x", memoryview(content), Limits())

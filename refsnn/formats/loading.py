@@ -24,11 +24,11 @@ from refsnn.network import Network
 
 # formats that carry a graph -> module of refsnn.formats whose network_of(model, name) gives the network and its entries
 GRAPHS: Mapping[Format, str] = {
-    Format.ONNX: "onnx_network",
-    Format.NIR: "nir_import",
-    Format.KERAS: "keras_network",
-    Format.KERAS_H5: "keras_network",
-    Format.LAVA: "lava_network",
+    Format.ONNX: "onnx.network",
+    Format.NIR: "nir.importing",
+    Format.KERAS: "keras.network",
+    Format.KERAS_H5: "keras.network",
+    Format.LAVA: "lava.network",
 }
 SPECS = (".yaml", ".yml")
 NONE: Mapping[str, Any] = MappingProxyType({})
@@ -50,7 +50,7 @@ def load(
 
     load("net.yaml") reads the weights that the spec names; load("net.safetensors", spec="net.yaml") reads these.
     strict: a LoadError unless every tensor is mapped and nothing that matters is left to a default.
-    semantics: what a NIR file leaves open and changes results (refsnn.formats.nir_semantics.Semantics).
+    semantics: what a NIR file leaves open and changes results (refsnn.formats.nir.semantics.Semantics).
     choices: what another file with a graph leaves open, by the keywords of its reader's network_of: input_shape for ONNX.
     Raises SpecError with file, line and column; LoadError for a model file; ShapeError when they do not fit.
     """

@@ -18,13 +18,13 @@ READERS = {
     Format.NPZ: "numpy_file",
     Format.NPY: "numpy_file",
     Format.SAFETENSORS: "safetensors_file",
-    Format.TORCH: "torch_file",
-    Format.TORCH_LEGACY: "torch_file",
-    Format.FLAX: "flax_file",
-    Format.MAT5: "mat_file",
-    Format.HDF5: "hdf5_file",
-    Format.KERAS: "keras_file",
-    Format.ONNX: "onnx_file",
+    Format.TORCH: "torch.file",
+    Format.TORCH_LEGACY: "torch.file",
+    Format.FLAX: "flax.file",
+    Format.MAT5: "matlab.file",
+    Format.HDF5: "hdf5.file",
+    Format.KERAS: "keras.file",
+    Format.ONNX: "onnx.file",
 }
 
 

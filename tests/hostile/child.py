@@ -59,7 +59,7 @@ class Watch:
         self.path, self.spec, self.noted, self.armed = os.fspath(path), spec, [], False
         self.reader = None
         with contextlib.suppress(ImportError):
-            self.reader = importlib.import_module("refsnn.formats.hdf5_child").__file__
+            self.reader = importlib.import_module("refsnn.formats.hdf5.child").__file__
         sys.addaudithook(self.hook)
 
     def hook(self, event, arguments):
@@ -87,7 +87,7 @@ class Watch:
         return event in QUIET
 
     def is_reader(self, command):
-        """Exactly `python -I hdf5_child.py JSON`, nothing of which is from the file."""
+        """Exactly `python -I child.py JSON`, nothing of which is from the file."""
         if len(command) != 4 or command[:3] != [sys.executable, "-I", self.reader]:
             return False
         told = json.loads(command[3])
@@ -130,7 +130,7 @@ def reader_peak(process):
     with contextlib.suppress(OSError, KeyError, ValueError, IndexError):
         for line in Path(f"/proc/{process}/task/{process}/children").read_text().split():
             # until it runs its own program, a child shows its parent's memory
-            if b"hdf5_child" in Path(f"/proc/{line}/cmdline").read_bytes():
+            if b"hdf5/child.py" in Path(f"/proc/{line}/cmdline").read_bytes():
                 peak = max(peak, status(line)["VmHWM"])
     return peak
 

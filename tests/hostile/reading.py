@@ -5,7 +5,7 @@ from importlib import import_module
 from refsnn.formats import load, open_model
 from refsnn.formats.loading import GRAPHS
 from refsnn.formats.model_file import Format
-from refsnn.formats.nir_semantics import Semantics
+from refsnn.formats.nir.semantics import Semantics
 
 NIR = Semantics(profile="nir", dt=1e-4)
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from refsnn import Float32, Frames, Record, simulate
-from refsnn.formats.nir_import import network_of
-from refsnn.formats.nir_semantics import Semantics
+from refsnn.formats.nir.importing import network_of
+from refsnn.formats.nir.semantics import Semantics
 from refsnn.strategies import dyadic
 
 sys.path.insert(0, str(Path(__file__).parents[1]))

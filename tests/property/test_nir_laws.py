@@ -13,14 +13,14 @@ from same import assert_identical
 from refsnn import Float64, Frames, Network, Record, simulate
 from refsnn import strategies as snn
 from refsnn.errors import LoadError, UnsupportedLayerError
-from refsnn.formats.hdf5_tree import Group
-from refsnn.formats.nir_export import export
-from refsnn.formats.nir_file import from_tree
-from refsnn.formats.nir_graph import PARAMETERS
-from refsnn.formats.nir_hdf5 import content_of
-from refsnn.formats.nir_import import network_of
-from refsnn.formats.nir_losses import Lost, is_threshold
-from refsnn.formats.nir_semantics import PROFILES, Semantics
+from refsnn.formats.hdf5.tree import Group
+from refsnn.formats.nir.exporting import export
+from refsnn.formats.nir.file import from_tree
+from refsnn.formats.nir.graph import PARAMETERS
+from refsnn.formats.nir.hdf5 import content_of
+from refsnn.formats.nir.importing import network_of
+from refsnn.formats.nir.losses import Lost, is_threshold
+from refsnn.formats.nir.semantics import PROFILES, Semantics
 from refsnn.formats.refusals import CODES
 from refsnn.neurons import IF, LIF
 

@@ -14,8 +14,8 @@ from refsnn.arithmetic import Exact, Float64
 from refsnn.errors import LoadError, UnsupportedLayerError
 from refsnn.formats.limits import Limits
 from refsnn.formats.model_file import Source
-from refsnn.formats.onnx_export import onnx_bytes
-from refsnn.formats.onnx_network import network_of
+from refsnn.formats.onnx.exporting import onnx_bytes
+from refsnn.formats.onnx.network import network_of
 from refsnn.formats.opening import read
 from refsnn.strategies import networks, recurrent_networks, relu_networks, source_networks, tensors
 

@@ -1,0 +1,1 @@
+"""Flax files: MessagePack with arrays."""

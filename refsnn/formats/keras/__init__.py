@@ -1,0 +1,1 @@
+"""Keras files of every version, and Sequential and functional models as networks."""

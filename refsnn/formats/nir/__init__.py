@@ -1,0 +1,1 @@
+"""NIR graphs: read as networks by named profiles, written with what they cannot say, traces as NIRData."""

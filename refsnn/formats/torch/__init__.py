@@ -1,0 +1,1 @@
+"""PyTorch files: archives and streams, by an interpreter of the opcodes that plain data need."""
