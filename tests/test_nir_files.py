@@ -329,6 +329,8 @@ TWO_INPUTS = between(lif(), "input-a more-a a-output", more=node("Input", shape=
         (TWO_INPUTS, NIR, "2 nodes of type Input (input, more); a network has one; write a graph with one Input"),
         (between(lif(tau=np.nan)), NIR, "a.tau: nan at index [0]; give every parameter a finite number"),
         (between(NirNode("LIF", {"tau": np.ones(1)})), NIR, "a: LIF without its parameter 'v_leak'; write it again with nir.write"),
+        (between(node("Affine", weight=np.ones((3, 2)), bias=np.ones((2, 3))), size=2), NIR,
+         "a: a bias of [2, 3] for 3 outputs; give one number for each output"),
         (between(node("Linear", weight=np.ones((2, 3))), size=2), NIR,
          "a: weight expects 3 inputs, but the node before gives [2]; correct the file, or the semantics"),
         (between(lif(), "input-a a-output x-x", x=node("Linear", weight=np.ones((1, 1)))), NIR,

@@ -62,13 +62,16 @@ def _linear(node: NirNode, path: str, name: str) -> Linear:
         refuse("unsupported-node", path, name, f"a weight of shape {list(weight.shape)}, expected [outputs, inputs]",
                "apply it to one axis")  # fmt: skip
     weight = _native(weight.reshape(weight.shape[-2:]))
-    return Linear(weight=weight, bias=_bias(node, weight) if node.type == "Affine" else None)
+    return Linear(weight=weight, bias=_bias(node, weight, path, name) if node.type == "Affine" else None)
 
 
-def _bias(node: NirNode, weight: Array) -> Array:
+def _bias(node: NirNode, weight: Array, path: str, name: str) -> Array:
+    """One number, or one for each output."""
     bias = node.parameters.get("bias", np.zeros(len(weight), weight.dtype))
-    assert isinstance(bias, np.ndarray)
-    return _native(np.broadcast_to(bias, weight.shape[:1]) if not bias.ndim else bias.reshape(bias.shape[-1:]))
+    if not isinstance(bias, np.ndarray) or bias.size not in (1, len(weight)) or bias.size != max(bias.shape, default=1):
+        found = list(bias.shape) if isinstance(bias, np.ndarray) else "text"
+        refuse("damaged", path, name, f"a bias of {found} for {len(weight)} outputs", "give one number for each output")
+    return _native(np.broadcast_to(bias.reshape(-1), weight.shape[:1]))
 
 
 def _native(array: Array) -> Array:
@@ -89,10 +92,10 @@ def _convolution(node: NirNode, path: str, name: str, axes: int) -> Layer:
         odd = any((a - b) % gap for a, b, gap in zip(after, before, dilation, strict=True))
         if odd:
             weight, dilation = undilated(weight, dilation), (1,) * axes
-        bias = _bias(node, weight)
+        bias = _bias(node, weight, path, name)
         weight, padding = padded_kernel(weight, before, after, dilation)
     else:
-        bias, padding = _bias(node, weight), _sizes(node, "padding", path, name, axes)
+        bias, padding = _bias(node, weight, path, name), _sizes(node, "padding", path, name, axes)
     given: Mapping[str, Any] = {"weight": weight, "bias": bias, "groups": _sizes(node, "groups", path, name, 1)[0]}
     if axes == 1:
         return Conv1d(**given, stride=stride[0], padding=padding[0], dilation=dilation[0])
