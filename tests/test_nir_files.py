@@ -307,7 +307,7 @@ TWO_INPUTS = between(lif(), "input-a more-a a-output", more=node("Input", shape=
     ("made", "how", "message"),
     [
         (between(lif()), None, "a: LIF is a differential equation: NIR holds no step, reset kind or comparator; give them: "
-         "Semantics(profile='nir', dt=1e-4), or one of the profiles in docs/formats.md"),
+         "Semantics(profile='nir', dt=1e-4) (--semantics nir --dt 1e-4), or one of the profiles in docs/formats.md"),
         (between(lif()), Semantics(profile="nir"),
          "a: LIF in a unit of time, without the length of a step; give dt: Semantics(profile=..., dt=1e-4)"),
         (between(node("Izhikevich", a=np.ones(1))), NIR,
@@ -387,7 +387,7 @@ def test_the_statement_of_what_is_lost(tmp_path):
     assert str(error.value) == (
         "n: NIR cannot say a: v_init: NIR has no initial potential; readers start at v_leak, IF at 0; a: reset by subtraction; NIR "
         "resets to v_reset; a: fires at the threshold; NIR fires above it; a: up to any number of spikes a step; NIR's spike is one "
-        "event; a: 2 refractory steps; NIR has none; and 1 more; give allow_loss=True to write it all the same, and read it back with "
+        "event; a: 2 refractory steps; NIR has none; and 1 more; give allow_loss=True (--allow-loss) to write it all the same, and read it back with "
         "the profile 'refsnn'"
     )
     assert list(tmp_path.iterdir()) == []

@@ -54,8 +54,8 @@ def write_nir(network: Network, path: str | Path, *, dt: float, allow_loss: bool
     if lost and not allow_loss:
         more = f"; and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
         raise UnsupportedLayerError(
-            f"{network.name}: NIR cannot say {'; '.join(map(str, lost[:SHOWN]))}{more}; give allow_loss=True to write it all the "
-            "same, and read it back with the profile 'refsnn'"
+            f"{network.name}: NIR cannot say {'; '.join(map(str, lost[:SHOWN]))}{more}; give allow_loss=True "
+            "(--allow-loss) to write it all the same, and read it back with the profile 'refsnn'"
         )
     write_atomic(path, content_of(exported.graph))
     return exported.losses

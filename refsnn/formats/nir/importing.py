@@ -26,7 +26,7 @@ from refsnn.layers import Add, Layer, Scale, Shape, output_shape
 from refsnn.network import INPUT, Network, Node
 from refsnn.neurons import IF, LIF
 
-GIVE = "give them: Semantics(profile='nir', dt=1e-4), or one of the profiles in docs/formats.md"
+GIVE = "give them: Semantics(profile='nir', dt=1e-4) (--semantics nir --dt 1e-4), or one of the profiles in docs/formats.md"
 
 
 def network_of(model: ModelFile, semantics: Semantics | None, name: str) -> tuple[Network, tuple[Entry, ...]]:
