@@ -13,7 +13,7 @@ from hostile import opcodes, reading, torches, valid, wires, zips
 
 from refsnn import specs
 from refsnn.formats import opening
-from refsnn.formats.hdf5.tree import _tree
+from refsnn.formats.hdf5.tree import answered
 from refsnn.formats.limits import Limits
 from refsnn.formats.model_file import Source
 
@@ -48,14 +48,10 @@ def config(data):
 
 def tree(data):
     """What the process that reads HDF5 answers: it may have been taken over by the file."""
-    from refsnn.formats import safetensors_file
     from refsnn.formats.hdf5 import file as hdf5_file
 
     answer = source(data)
-    try:
-        group = _tree(safetensors_file.read(answer).tensors)
-    except (KeyError, TypeError, ValueError, IndexError, RecursionError):  # as read_tree turns into a refusal
-        return
+    group = answered(answer)
     form = hdf5_file.kind(group)
     if form is not None:
         reader = __import__(f"refsnn.formats.{hdf5_file.READERS[form]}", fromlist=["from_tree"])

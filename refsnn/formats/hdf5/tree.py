@@ -45,12 +45,15 @@ def read_tree(source: Source, extra: str = "nir") -> Group:
     if find_spec("h5py") is None:
         refuse("missing-extra", source.path, "", "HDF5 files are read with h5py, which is not installed",
                f"pip install 'refsnn[{extra}]'")  # fmt: skip
-    output = _run(source)
-    inner = Source(source.path, memoryview(output), source.limits)
+    return answered(Source(source.path, memoryview(_run(source)), source.limits))
+
+
+def answered(answer: Source) -> Group:
+    """The tree from what the reading process wrote, which is believed no more than a file: the file may have taken it over."""
     try:
-        return _tree(safetensors_file.read(inner).tensors)
+        return _tree(safetensors_file.read(answer).tensors)
     except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
-        refuse("damaged", source.path, "", f"broke the process that reads it: {error}", AGAIN)
+        refuse("damaged", answer.path, "", f"broke the process that reads it: {error}", AGAIN)
 
 
 def _run(source: Source) -> bytes:
