@@ -1,5 +1,6 @@
 """HDF5: what is written is read, what leads out of the file or lies about its size is refused, and nothing else happens."""
 
+import json
 import re
 import struct
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
+from safetensors.numpy import save
 from same import assert_identical
 
 from refsnn.errors import LoadError
@@ -435,3 +437,25 @@ def test_tensors_that_do_not_fit_into_the_memory_allowed_are_refused_as_such(tmp
     assert read(content).datasets["w"].size == 3 << 20
     codes = {refused(content, Limits(child_bytes=most << 20)).code for most in (1, 30)}
     assert codes <= {"too-large", "damaged"}
+
+
+@pytest.mark.parametrize(
+    ("groups", "datasets"),
+    [
+        ([[-1, "", {}], [1, "a", {}]], []),  # contains itself
+        ([[-1, "", {}], [2, "a", {}], [1, "b", {}]], []),  # contain each other
+        ([[0, "", {}]], []),
+        ([[-1, "", {}], [-1, "a", {}]], []),  # two roots
+        ([[-1, "", {}]], [[-1, "x", "text"]]),
+        ([[-1, "", {}]], [[1, "x", "text"]]),
+        ([[-1, "", {}]], [[0, "x", {"array": 3}]]),
+        ([[-1, "", "text"]], []),
+        ([], []),
+    ],
+)
+def test_what_the_reading_process_answers_is_believed_no_more_than_a_file(groups, datasets):
+    """The file may have taken it over; fuzzing found a tree that contains itself."""
+    tree = np.frombuffer(json.dumps({"groups": groups, "datasets": datasets}).encode(), np.uint8)
+    with pytest.raises(LoadError) as error:
+        hdf5_tree.answered(Source("a.h5", memoryview(save({"tree": tree})), USUAL))
+    assert error.value.code == "damaged"

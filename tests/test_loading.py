@@ -368,3 +368,20 @@ def test_from_pytorch_to_safetensors_and_back_is_the_same_network(name, tmp_path
     assert again.digest == network.digest
     refsnn.dump(again, tmp_path / "two.yaml")
     assert (tmp_path / "two.safetensors").read_bytes() == (tmp_path / "one.safetensors").read_bytes()
+
+
+@pytest.mark.parametrize("name", ["../w.npz", "sub/../../w.npz", "/w.npz", "C:\\w.npz", "..\\w.npz"])
+def test_a_spec_names_weights_beside_it_or_below_only(name, tmp_path):
+    """A stranger's spec opens nothing else; whoever loads it may give other weights."""
+    folder = tmp_path / "inner"
+    (folder / "sub").mkdir(parents=True)
+    nodes = "nodes:\n  - {name: fc, layer: Linear, weight: w}\n"
+    (folder / "net.yaml").write_text(f"name: n\ninput: [3]\nweights: '{name}'\n{nodes}")
+    for place in (tmp_path / "w.npz", folder / "sub" / "w.npz"):
+        np.savez(place, w=np.ones((2, 3)))
+    with pytest.raises(LoadError) as error:
+        refsnn.load(folder / "net.yaml")
+    assert error.value.code == "outside-file"
+    assert refsnn.load(tmp_path / "w.npz", spec=folder / "net.yaml").nodes
+    (folder / "net.yaml").write_text(f"name: n\ninput: [3]\nweights: sub/w.npz\n{nodes}")
+    assert refsnn.load(folder / "net.yaml").nodes
