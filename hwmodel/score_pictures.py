@@ -6,12 +6,13 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import EngFormatter, LogLocator, NullFormatter
+from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator, NullFormatter
 
 from hwmodel.pictures import COLOURS, STYLE, svg
 from hwmodel.tradeoff import Bounds, PolicyScore
 
 SHADES = mpl.colormaps["viridis_r"]
+WIDE = 8  # from this ratio of largest to smallest on 1, 2 and 5 stand on the axis; below, four round numbers
 MARKS = "oDs^vPX"  # a colour's next mark when there are more policies than colours
 
 
@@ -71,7 +72,8 @@ def energy_against_accuracy(
                 axes.plot(*zip(*front, strict=True), color="#b0b0b0", lw=1, zorder=0)
             axes.set(title=chip, ylabel="accuracy (%)" if i % 2 == 0 else "", xscale="log")
             axes.margins(0.12)
-            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0), numticks=6))
+            low, high = axes.get_xlim()
+            axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)) if high > WIDE * low else MaxNLocator(4))
             axes.xaxis.set_major_formatter(EngFormatter("J"))
             axes.xaxis.set_minor_formatter(NullFormatter())
         figure.legend(

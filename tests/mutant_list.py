@@ -321,6 +321,7 @@ NEAREST = (
         "test_specs test_init test_scan",
     ),
     ("refsnn/files", "test_cli test_golden"),
+    ("hwmodel/tradeoff", "test_scoring test_deciding test_cost"),
     (
         "hwmodel",
         "test_cost test_cost_reports test_cost_laws test_timing_laws test_placement_laws test_vocabulary test_units",
