@@ -1,29 +1,23 @@
 """SEENN-I and DT-SNN: stop when the softmax of the readout is certain enough."""
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Self
 
 import numpy as np
 from scipy.special import entr, softmax
 
-from refsnn.errors import SpecError
 from refsnn.policies.many import many_losses
 from refsnn.policies.readout import (
     Array,
-    IntArray,
-    Limits,
-    ScorePolicy,
     accuracy_at,
     checked,
     checked_epsilon,
     checked_labels,
     correct,
-    first_exceeding,
-    one_limit,
 )
+from refsnn.policies.threshold import Accumulate, OneThreshold
 from refsnn.policies.work import ARGMAX, ENTROPY, EXPONENTIALS, ONE, THRESHOLD, PolicyWork, scaling
 
-Accumulate = Literal["sum", "mean"]
 GRID = 200  # thresholds tried by calibrate
 
 
@@ -52,35 +46,34 @@ def certainty(p: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class Confidence:
+class _Softmax(OneThreshold):
+    """A threshold on what the softmax says."""
+
+    threshold: float
+    accumulate: Accumulate = "sum"
+    temperature: float = 1.0
+    calibrated_steps: int | None = None
+    calibrated_classes: int | None = None
+
+    @classmethod
+    def calibrate(cls, readout: Array, labels: Array, *, epsilon: float = 0.01, accumulate: Accumulate = "sum",
+                  temperature: float = 1.0) -> Self:  # fmt: skip
+        """The riskiest threshold that costs at most `epsilon` of accuracy on a calibration split; see riskiest."""
+        readout = checked(readout, cls.__name__)
+        draft = cls(1.0, accumulate, temperature, len(readout), readout.shape[2])
+        return replace(draft, threshold=riskiest(draft, readout, labels, epsilon))
+
+
+class Confidence(_Softmax):
     """Stop at the first step whose largest softmax probability exceeds the threshold.
 
     Li et al., "SEENN: Towards Temporal Spiking Early-Exit Neural Networks", NeurIPS 2023 (SEENN-I).
     """
 
     name: ClassVar[str] = "confidence"
-    threshold: float
-    accumulate: Accumulate = "sum"
-    temperature: float = 1.0
-    calibrated_steps: int | None = None  # T of the calibration; a readout of another length is refused
-    calibrated_classes: int | None = None  # its K; likewise
-
-    def __post_init__(self) -> None:
-        check_softmax(self)
 
     def score(self, readout: Array) -> Array:
         return confidence(probabilities(readout, self.accumulate, self.temperature))
-
-    def exit_step(self, readout: Array) -> IntArray:
-        readout = checked(readout, "Confidence", self.calibrated_steps, self.calibrated_classes)
-        return first_exceeding(self.score(readout), self.threshold)
-
-    @property
-    def limits(self) -> float:
-        return self.threshold
-
-    def at(self, limits: Limits) -> "Confidence":
-        return replace(self, threshold=one_limit(limits, "Confidence"))
 
     @property
     def work(self) -> PolicyWork:
@@ -89,73 +82,25 @@ class Confidence:
             scaling(self.accumulate, self.temperature) + ARGMAX + EXPONENTIALS + PolicyWork(divisions=ONE) + THRESHOLD
         )
 
-    @classmethod
-    def calibrate(cls, readout: Array, labels: Array, *, epsilon: float = 0.01, accumulate: Accumulate = "sum",
-                  temperature: float = 1.0) -> "Confidence":  # fmt: skip
-        """The riskiest threshold that costs at most `epsilon` of accuracy on a calibration split; see riskiest."""
-        readout = checked(readout, cls.__name__)
-        draft = cls(1.0, accumulate, temperature, len(readout), readout.shape[2])
-        return replace(draft, threshold=riskiest(draft, readout, labels, epsilon))
 
-
-@dataclass(frozen=True)
-class Entropy:
+class Entropy(_Softmax):
     """Stop at the first step where 1 - H/ln K exceeds the threshold.
 
     Li et al., "Input-Aware Dynamic Timestep Spiking Neural Networks for Efficient In-Memory Computing" (DT-SNN), DAC 2023.
     """
 
     name: ClassVar[str] = "entropy"
-    threshold: float
-    accumulate: Accumulate = "sum"
-    temperature: float = 1.0
-    calibrated_steps: int | None = None
-    calibrated_classes: int | None = None
-
-    def __post_init__(self) -> None:
-        check_softmax(self)
 
     def score(self, readout: Array) -> Array:
         return certainty(probabilities(readout, self.accumulate, self.temperature))
-
-    def exit_step(self, readout: Array) -> IntArray:
-        readout = checked(readout, "Entropy", self.calibrated_steps, self.calibrated_classes)
-        return first_exceeding(self.score(readout), self.threshold)
-
-    @property
-    def limits(self) -> float:
-        return self.threshold
-
-    def at(self, limits: Limits) -> "Entropy":
-        return replace(self, threshold=one_limit(limits, "Entropy"))
 
     @property
     def work(self) -> PolicyWork:
         """The threshold is one on H, (1 - threshold) ln K."""
         return scaling(self.accumulate, self.temperature) + ARGMAX + EXPONENTIALS + ENTROPY + THRESHOLD
 
-    @classmethod
-    def calibrate(cls, readout: Array, labels: Array, *, epsilon: float = 0.01, accumulate: Accumulate = "sum",
-                  temperature: float = 1.0) -> "Entropy":  # fmt: skip
-        """The riskiest threshold that costs at most `epsilon` of accuracy on a calibration split; see riskiest."""
-        readout = checked(readout, cls.__name__)
-        draft = cls(1.0, accumulate, temperature, len(readout), readout.shape[2])
-        return replace(draft, threshold=riskiest(draft, readout, labels, epsilon))
 
-
-def check_softmax(policy: Any) -> None:
-    """Refuse an accumulate, temperature or threshold that means nothing."""
-    name = type(policy).__name__
-    if policy.accumulate not in ("sum", "mean"):
-        raise SpecError(f"{name}: accumulate is {policy.accumulate!r}; it is 'sum' or 'mean'")
-    if not policy.temperature > 0:
-        raise SpecError(f"{name}: temperature is {policy.temperature!r}; it has to be above 0")
-    threshold = getattr(policy, "threshold", 0.0)
-    if not (0 <= threshold <= 1 or threshold == np.inf):
-        raise SpecError(f"{name}: threshold is {threshold!r}; scores lie between 0 and 1 (infinity: never stop early)")
-
-
-def riskiest(policy: ScorePolicy, readout: Array, labels: Array, epsilon: float) -> float:
+def riskiest(policy: OneThreshold, readout: Array, labels: Array, epsilon: float) -> float:
     """Thresholds are tried from safe to risky; the last one before the first that loses more than `epsilon` of the
     accuracy at T is taken. They are quantiles of the scores that occur. An estimate, not a guarantee.
     """

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import log_softmax
 
 from refsnn.errors import SpecError
-from refsnn.policies.certainty import Accumulate, check_softmax, scaled
+from refsnn.policies.certainty import scaled
 from refsnn.policies.readout import (
     Array,
     IntArray,
@@ -20,6 +20,7 @@ from refsnn.policies.readout import (
     first_exceeding,
     limit_for_each_step,
 )
+from refsnn.policies.threshold import Accumulate, check_softmax
 from refsnn.policies.work import ARGMAX, EACH, EXPONENTIALS, ONE, THRESHOLD, Count, PolicyWork, scaling
 
 

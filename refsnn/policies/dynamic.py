@@ -7,9 +7,7 @@ import numpy as np
 from scipy.special import softmax
 
 from refsnn.policies.certainty import (
-    Accumulate,
     Confidence,
-    check_softmax,
     confidence,
     probabilities,
     scaled,
@@ -17,15 +15,12 @@ from refsnn.policies.certainty import (
 from refsnn.policies.many import many_losses
 from refsnn.policies.readout import (
     Array,
-    IntArray,
-    Limits,
     checked,
     checked_epsilon,
     checked_labels,
     correct,
-    first_exceeding,
-    one_limit,
 )
+from refsnn.policies.threshold import Accumulate, OneThreshold
 from refsnn.policies.work import PolicyWork
 
 THRESHOLDS = 1000  # tried for the front
@@ -72,7 +67,7 @@ def front(score: Array, readout: Array, labels: Array, *, tried: int = THRESHOLD
 
 
 @dataclass(frozen=True)
-class DynamicConfidence:
+class DynamicConfidence(OneThreshold):
     """Stop at the first step whose largest softmax probability, at a fitted temperature, exceeds the threshold.
 
     Li, Jones and Furber, "Unleashing the Potential of Spiking Neural Networks with Dynamic Confidence", ICCV 2023.
@@ -85,22 +80,8 @@ class DynamicConfidence:
     calibrated_steps: int | None = None
     calibrated_classes: int | None = None
 
-    def __post_init__(self) -> None:
-        check_softmax(self)
-
     def score(self, readout: Array) -> Array:
         return confidence(probabilities(readout, self.accumulate, self.temperature))
-
-    def exit_step(self, readout: Array) -> IntArray:
-        readout = checked(readout, "DynamicConfidence", self.calibrated_steps, self.calibrated_classes)
-        return first_exceeding(self.score(readout), self.threshold)
-
-    @property
-    def limits(self) -> float:
-        return self.threshold
-
-    def at(self, limits: Limits) -> "DynamicConfidence":
-        return replace(self, threshold=one_limit(limits, "DynamicConfidence"))
 
     @property
     def work(self) -> PolicyWork:

@@ -9,9 +9,7 @@ from scipy.special import expit
 
 from refsnn.errors import SpecError
 from refsnn.policies.certainty import (
-    Accumulate,
     certainty,
-    check_softmax,
     confidence,
     probabilities,
     riskiest,
@@ -21,14 +19,11 @@ from refsnn.policies.margin import margin
 from refsnn.policies.patience import run_length
 from refsnn.policies.readout import (
     Array,
-    IntArray,
-    Limits,
     checked,
     checked_labels,
     correct_from_here_on,
-    first_exceeding,
-    one_limit,
 )
+from refsnn.policies.threshold import Accumulate, OneThreshold
 from refsnn.policies.work import ENTROPY, EXPONENTIALS, ONE, RUN_LENGTH, THRESHOLD, TOP_TWO, Count, PolicyWork, scaling
 
 FEATURES = ("confidence", "margin", "certainty", "run length", "step")
@@ -43,7 +38,7 @@ def features(readout: Array, accumulate: Accumulate, temperature: float) -> Arra
 
 
 @dataclass(frozen=True)
-class Gate:
+class Gate(OneThreshold):
     """Stop at the first step whose gate exceeds the threshold.
 
         gate[t, n] = 1 / (1 + exp(-(bias + sum_i weights[i] * features[i, t, n])))
@@ -66,24 +61,13 @@ class Gate:
                 f"Gate: weights are {self.weights!r}, bias {self.bias!r}; give finite numbers, a weight for each of "
                 f"{', '.join(FEATURES)}"
             )
-        check_softmax(self)
+        super().__post_init__()
 
     def score(self, readout: Array) -> Array:
         total = np.full(readout.shape[:2], self.bias)
         for weight, feature in zip(self.weights, features(readout, self.accumulate, self.temperature), strict=True):
             total = total + weight * feature  # not @: the same bits whatever else is in the batch
         return expit(total)
-
-    def exit_step(self, readout: Array) -> IntArray:
-        readout = checked(readout, "Gate", self.calibrated_steps, self.calibrated_classes)
-        return first_exceeding(self.score(readout), self.threshold)
-
-    @property
-    def limits(self) -> float:
-        return self.threshold
-
-    def at(self, limits: Limits) -> "Gate":
-        return replace(self, threshold=one_limit(limits, "Gate"))
 
     @property
     def work(self) -> PolicyWork:

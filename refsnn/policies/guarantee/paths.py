@@ -11,7 +11,7 @@ import numpy as np
 from scipy.special import expit
 
 from refsnn.errors import ShapeError, SpecError, did_you_mean
-from refsnn.policies.certainty import Accumulate, Confidence, Entropy
+from refsnn.policies.certainty import Confidence, Entropy
 from refsnn.policies.conformal import SpikeCP
 from refsnn.policies.dynamic import DynamicConfidence
 from refsnn.policies.gate import Gate
@@ -19,6 +19,7 @@ from refsnn.policies.many import exit_steps
 from refsnn.policies.margin import TopK
 from refsnn.policies.patience import Patience
 from refsnn.policies.readout import Array, IntArray, Limits, ScorePolicy, checked, checked_labels
+from refsnn.policies.threshold import Accumulate
 
 # thresholds of probabilities: from 1 - 1e-13 to 0.02 in equal steps of the log odds, then 0
 PROBABILITIES = (*(float(p) for p in expit(np.arange(30.0, -4.1, -0.2))), 0.0)
