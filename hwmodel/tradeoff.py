@@ -54,7 +54,8 @@ class PolicyScore:
     latency: Spread
     edp_js: float  # mean of energy * latency
     policy_energy_j: float  # of energy_j: what deciding takes
-    saving: float  # share of the energy of always running T steps
+    all_steps_j: float  # energy of always running T steps
+    saving: float  # the share of it that is not spent
     stays_on_j: float | None  # energy where the chip stays on until T steps would be over; None: static power unknown
     saving_stays_on: float | None  # the share that is saved then, of the same energy of all steps
     break_even_j: float | None  # a decision that cost more would cost more than it saves; None where nothing is decided
@@ -125,6 +126,7 @@ def _scored(
         latency=over_latency,
         edp_js=float((energy * latency).mean()),
         policy_energy_j=float(own.energy_j.mean()),
+        all_steps_j=whole,
         saving=_saving(over_energy.mean, whole),
         stays_on_j=on,
         saving_stays_on=None if on is None else _saving(on, whole),

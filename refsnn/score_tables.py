@@ -48,10 +48,10 @@ def chip_score_table(chip: str, scores: Sequence[PolicyScore], sources: Sequence
             "unknown" if one.unpriced and not one.policy_energy_j else readable(one.policy_energy_j, "J"),
             f"{late}{readable(one.latency_s, 's')}", readable(one.latency.p99, "s"), readable(one.edp_js, "Js"),
         ])  # fmt: skip
-    whole = [one.energy_j / (1 - one.saving) for one in here if one.saving < 1]
+    whole = here[0].all_steps_j if here else 0.0  # the same for all of them
     for twin in sources:
         bound = ">=" if twin.is_lower_bound else ""
-        saved = f"{100 * (1 - twin.energy_j / whole[0]):.1f}" if whole and whole[0] else ""
+        saved = f"{100 * (1 - twin.energy_j / whole):.1f}" if whole else ""
         energy, edp = f"{bound}{readable(twin.energy_j, 'J')}", readable(twin.energy_j * twin.latency_s, "Js")
         rows.append([twin.name, "", energy, saved, "", "", readable(twin.latency_s, "s"), "", edp])
     return Table(

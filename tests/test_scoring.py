@@ -58,6 +58,7 @@ def test_a_chip_that_stays_on_pays_its_static_power_until_the_last_step_would_be
 
 def test_staying_on_is_free_without_static_power_and_unknown_where_that_is(trace, test_data):
     whole = hwmodel.score(Fixed(trace.steps), trace, test_data.labels, hwmodel.load_chip("loihi"))
+    assert (whole.all_steps_j, whole.saving) == (whole.energy_j, 0)
     assert whole.stays_on_j == whole.energy_j
     assert whole.saving_stays_on == 0
     unknown = hwmodel.score(Fixed(2), trace, test_data.labels, hwmodel.load_chip("digital_45nm"))
